@@ -1,0 +1,1 @@
+"""The campaign: ask and tell, acquisition, pools, strategies, store, report."""

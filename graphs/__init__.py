@@ -1,0 +1,1 @@
+"""Architectures as directed graphs: types, search spaces, encodings, benchmark tables, drawing."""

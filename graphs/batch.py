@@ -1,0 +1,84 @@
+"""GraphBatch: many ArchGraphs as integer tensors. `encode` and `decode` alone know the layout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from graphs.archgraph import ArchGraph, AttrValue, Op
+from graphs.errors import InvalidArchitecture
+from graphs.space import SearchSpace
+
+
+@dataclass(frozen=True)
+class GraphBatch:
+    """b graphs of up to n nodes with f categorical fields each.
+
+    Args:
+        codes: for each node and field the number of its choice in `SearchSpace.fields`; 0 where there is no node.
+        adj: `adj[b, i, j]` says that node j reads node i.
+        mask: which nodes exist; the nodes of a graph come first.
+    """
+
+    codes: Int[Tensor, "b n f"]
+    adj: Bool[Tensor, "b n n"]
+    mask: Bool[Tensor, "b n"]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, rows: Tensor | slice) -> GraphBatch:
+        """The graphs that `rows` selects, as a batch."""
+        return GraphBatch(self.codes[rows], self.adj[rows], self.mask[rows])
+
+
+def encode(space: SearchSpace, graphs: Sequence[ArchGraph]) -> GraphBatch:
+    """Graphs of `space` as one batch of `space.max_nodes` nodes.
+
+    Raises:
+        InvalidArchitecture: a graph is not of the space.
+    """
+    b, n, f = len(graphs), space.max_nodes, len(space.fields)
+    places = [{choice: place for place, choice in enumerate(field.choices)} for field in space.fields]
+    codes = torch.zeros(b, n, f, dtype=torch.int64)
+    adj = torch.zeros(b, n, n, dtype=torch.bool)
+    mask = torch.zeros(b, n, dtype=torch.bool)
+    for row, graph in enumerate(graphs):
+        space.check(graph)
+        values = [(op.name, *(op.get(field.name) for field in space.fields[1:])) for op in graph.ops]
+        codes[row, : len(graph)] = torch.tensor([[places[k][v] for k, v in enumerate(node)] for node in values])
+        sources, targets = zip(*graph.edges, strict=True)
+        adj[row, sources, targets] = True
+        mask[row, : len(graph)] = True
+    return GraphBatch(codes, adj, mask)
+
+
+def decode(space: SearchSpace, batch: GraphBatch) -> list[ArchGraph]:
+    """The inverse of `encode`.
+
+    Raises:
+        InvalidArchitecture: a row of the batch is not of the space.
+    """
+    graphs = []
+    for codes, adj, mask in zip(batch.codes.tolist(), batch.adj, batch.mask, strict=True):
+        count = int(mask.sum())
+        if not bool(mask[:count].all()):
+            raise InvalidArchitecture(f"{space.name}: the mask has a gap; the nodes of a graph come first")
+        graph = ArchGraph(
+            tuple(_op(space, node) for node in codes[:count]), tuple((int(i), int(j)) for i, j in adj.nonzero().tolist())
+        )
+        space.check(graph)
+        graphs.append(graph)
+    return graphs
+
+
+def _op(space: SearchSpace, codes: list[int]) -> Op:
+    name, *values = (field.choices[code] for field, code in zip(space.fields, codes, strict=True))
+    attrs: dict[str, AttrValue] = {
+        field.name: value for field, value in zip(space.fields[1:], values, strict=True) if value is not None
+    }
+    return Op(str(name), **attrs)

@@ -1,0 +1,48 @@
+"""One tree of errors: everything a user can cause or must act on derives from ArchgenError."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class ArchgenError(Exception):
+    """Base of all errors that archgen raises on purpose; the message says what to do."""
+
+
+class InvalidArchitecture(ArchgenError):
+    """A graph or string breaks a rule of its search space; names the rule and the node."""
+
+
+class UnknownName(ArchgenError):
+    """A space, task, strategy, metric or option that does not exist."""
+
+
+class InvalidOption(ArchgenError):
+    """An option whose value cannot be used, such as a budget below 1."""
+
+
+class TableError(ArchgenError):
+    """A benchmark table that is missing, cut short, or holds something it must not hold."""
+
+
+class StoreError(ArchgenError):
+    """A campaign store that cannot be read or written, is newer, or belongs to another campaign."""
+
+
+class CampaignBusy(StoreError):
+    """Another process works on the campaign directory."""
+
+
+class CheckpointError(ArchgenError):
+    """A generator checkpoint that is cut short, edited, or made for another space."""
+
+
+class EvaluationError(ArchgenError):
+    """An evaluator returned something that is not a mapping of finite metrics."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownName:
+    """The error for a mistyped `name`, with the nearest known one and the list of all."""
+    choices = sorted(known)
+    close = difflib.get_close_matches(name.lower(), choices, n=1, cutoff=0.5)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return UnknownName(f"unknown {kind} {name!r}.{hint} Choose one of: {', '.join(choices)}.")

@@ -1,0 +1,239 @@
+"""The NAS-Bench-Graph space (Qin et al., NeurIPS 2022): four GNN layers on a macro DAG in which each has one input.
+
+A description is a parent list out of nine and four operations: `0012|gat|gcn|skip|fc`. Parent 0 is the graph's
+features; layers that nobody reads are concatenated into the output. `skip` hands its input on, so many descriptions
+build the same network: 59,040 valid descriptions, 26,206 networks.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from graphs.archgraph import INPUT, OUTPUT, ArchGraph, Op
+from graphs.errors import InvalidArchitecture
+from graphs.space import Field, SearchSpace, log10_of
+
+if TYPE_CHECKING:
+    from graphs.decoding import Decoder
+
+Links = tuple[int, int, int, int]
+
+LINKS: tuple[Links, ...] = (
+    (0, 0, 0, 0),
+    (0, 0, 0, 1),
+    (0, 0, 1, 1),
+    (0, 0, 1, 2),
+    (0, 0, 1, 3),
+    (0, 1, 1, 1),
+    (0, 1, 1, 2),
+    (0, 1, 2, 2),
+    (0, 1, 2, 3),
+)
+OPERATIONS = ("gat", "gcn", "gin", "cheb", "sage", "arma", "graph", "fc", "skip")
+LAYERS = 4
+_PLACES = {name: place for place, name in enumerate(OPERATIONS)}
+
+
+@dataclass(frozen=True)
+class _Tree:
+    """A layer and the layers that read it, sorted: the canonical form of a one-input-each DAG."""
+
+    op: str
+    children: tuple[_Tree, ...]
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        return (_PLACES.get(self.op, -1), *(child.key for child in self.children))
+
+
+class NasBenchGraph(SearchSpace):
+    """Graph neural networks of four layers: 9 macro DAGs times 9 operations on each layer."""
+
+    name = "nas-bench-graph"
+    summary = "GNNs of 4 layers on 9 macro DAGs, trained on 8 graphs (NAS-Bench-Graph)"
+    fields = (Field("op", ("input", *OPERATIONS, "output")),)
+    max_nodes = LAYERS + 2
+
+    @property
+    def size(self) -> int:
+        """Valid descriptions: 9 * 9^4 less the nine in which every layer is skip."""
+        return len(LINKS) * (len(OPERATIONS) ** LAYERS - 1)
+
+    @property
+    def log10_size(self) -> float:
+        return log10_of(self.size)
+
+    def build(self, links: Links, ops: tuple[str, ...]) -> ArchGraph:
+        """The graph of a description: input, the four layers, output."""
+        leaves = [node for node in range(1, LAYERS + 1) if node not in links]
+        edges = [(parent, node) for node, parent in enumerate(links, start=1)]
+        edges += [(leaf, LAYERS + 1) for leaf in leaves]
+        return ArchGraph((INPUT, *map(Op, ops), OUTPUT), tuple(edges))
+
+    def describe(self, graph: ArchGraph) -> tuple[Links, tuple[str, ...]]:
+        """The inverse of `build`; raises `InvalidArchitecture` where `graph` is outside the space."""
+        self.check(graph)
+        links = tuple(graph.predecessors[node][0] for node in range(1, LAYERS + 1))
+        return links, tuple(op.name for op in graph.ops[1:-1])  # type: ignore[return-value]
+
+    def check(self, graph: ArchGraph) -> None:
+        self.require_fields(graph)
+        if len(graph) != self.max_nodes or graph.ops[0] != INPUT or graph.ops[-1] != OUTPUT:
+            raise InvalidArchitecture(f"{self.name}: expected input, {LAYERS} layers and output, got {len(graph)} nodes")
+        for node in range(1, LAYERS + 1):
+            if graph.ops[node] in (INPUT, OUTPUT):
+                raise InvalidArchitecture(f"{self.name}: node {node} is {graph.ops[node]}, expected a layer")
+            if len(graph.predecessors[node]) != 1:
+                raise InvalidArchitecture(
+                    f"{self.name}: node {node} reads {len(graph.predecessors[node])} nodes, expected exactly one"
+                )
+        links = tuple(graph.predecessors[node][0] for node in range(1, LAYERS + 1))
+        if links not in LINKS:
+            raise InvalidArchitecture(
+                f"{self.name}: parent list {_digits(links)} is not one of {', '.join(map(_digits, LINKS))}; "
+                "renumber the layers"
+            )
+        leaves = {node for node in range(1, LAYERS + 1) if node not in links}
+        if set(graph.predecessors[-1]) != leaves:
+            raise InvalidArchitecture(f"{self.name}: the output must read exactly the layers nobody reads, {sorted(leaves)}")
+        if all(op.name == "skip" for op in graph.ops[1:-1]):
+            raise InvalidArchitecture(f"{self.name}: every layer is skip, so there is no network to train; use another layer")
+
+    def sample(self, rng: np.random.Generator) -> ArchGraph:
+        while True:
+            links = LINKS[int(rng.integers(len(LINKS)))]
+            ops = tuple(OPERATIONS[int(k)] for k in rng.integers(len(OPERATIONS), size=LAYERS))
+            if any(op != "skip" for op in ops):
+                return self.build(links, ops)
+
+    def enumerate(self) -> Iterator[ArchGraph]:
+        for links in LINKS:
+            for ops in itertools.product(OPERATIONS, repeat=LAYERS):
+                if any(op != "skip" for op in ops):
+                    yield self.build(links, ops)
+
+    def neighbours(self, graph: ArchGraph) -> Iterator[ArchGraph]:
+        links, ops = self.describe(graph)
+        options = [(other, ops) for other in LINKS if other != links]
+        for layer, op in itertools.product(range(LAYERS), OPERATIONS):
+            if op != ops[layer]:
+                options.append((links, (*ops[:layer], op, *ops[layer + 1 :])))
+        seen = {self.simplify(graph)}
+        for option in options:
+            if any(op != "skip" for op in option[1]):
+                neighbour = self.build(*option)
+                if (network := self.simplify(neighbour)) not in seen:
+                    seen.add(network)
+                    yield neighbour
+
+    def parse(self, text: str) -> ArchGraph:
+        macro, *ops = text.strip().split("|")
+        if len(macro) != LAYERS or not macro.isdigit() or len(ops) != LAYERS:
+            raise InvalidArchitecture(f"{self.name}: cannot read {text!r}; expected the form 0012|gat|gcn|skip|fc")
+        links = tuple(map(int, macro))
+        if links not in LINKS:
+            raise InvalidArchitecture(
+                f"{self.name}: parent list {macro} is not one of {', '.join(map(_digits, LINKS))}; renumber the layers"
+            )
+        graph = self.build(links, tuple(ops))  # type: ignore[arg-type]
+        self.check(graph)
+        return graph
+
+    def format(self, graph: ArchGraph) -> str:
+        links, ops = self.describe(graph)
+        return "|".join((_digits(links), *ops))
+
+    def simplify(self, graph: ArchGraph) -> ArchGraph:
+        """Contract the skips and sort what is left.
+
+        A skip that is read, or whose parent has no other reader, is the identity and vanishes; so does an unread skip
+        of the raw features, which are not put out. An unread skip beside other readers stays: it puts its parent out too.
+        """
+        links, names = self.describe(graph)
+        parent = dict(enumerate(links, start=1))
+        ops = dict(enumerate(names, start=1))
+        while (node := _identity(parent, ops)) is not None:
+            for child in [c for c in parent if parent[c] == node]:
+                parent[child] = parent[node]
+            del parent[node], ops[node]
+        return _to_graph(_tree(0, parent, ops))
+
+    def decoder(self) -> Decoder:
+        from graphs.decoding import ProductDecoder, product_tables  # torch is loaded only by those who draw
+
+        wirings = [self.build(links, OPERATIONS[:LAYERS]) for links in LINKS]
+        return ProductDecoder(*product_tables(self, wirings), forbidden=self.fields[0].choices.index("skip"))
+
+    def table_key(self, graph: ArchGraph) -> int:
+        """The benchmark's key of the network: ((macro * 10 + op) * 10 + op) ... over the representative description."""
+        tree = self._lay_out(self.simplify(graph))
+        key = LINKS.index(tree[0])
+        for op in tree[1]:
+            key = key * (len(OPERATIONS) + 1) + _PLACES[op]
+        return key
+
+    def _lay_out(self, network: ArchGraph) -> tuple[Links, tuple[str, ...]]:
+        """The description that the benchmark lists for a network: identities first, then layers in its own order."""
+        inner = len(network) - 2
+        shift = LAYERS - inner
+        for order in itertools.permutations(range(1, inner + 1)):
+            place = {0: shift} | {node: shift + at for at, node in enumerate(order, start=1)}
+            links = (*range(shift), *(place[network.predecessors[node][0]] for node in order))
+            if links in LINKS:
+                ops = ("skip",) * shift + tuple(network.ops[node].name for node in order)
+                candidates = [ops, *_twins(links, ops)]
+                return links, min(candidates, key=lambda names: [_PLACES[name] for name in names])
+        raise AssertionError(f"no parent list fits {network}")
+
+
+def _twins(links: Links, ops: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """The other orders of the layers that build the same network on the same parent list."""
+    return [
+        tuple(ops[k] for k in order)
+        for order in itertools.permutations(range(LAYERS))
+        if all((links[k] and order.index(links[k] - 1) + 1) == links[at] for at, k in enumerate(order))
+    ]
+
+
+def _identity(parent: dict[int, int], ops: dict[int, str]) -> int | None:
+    """A skip that changes nothing, or None."""
+    for node, op in ops.items():
+        read = node in parent.values()
+        alone = not any(other != node and parent[other] == parent[node] for other in parent)
+        if op == "skip" and (read or alone or parent[node] == 0):
+            return node
+    return None
+
+
+def _tree(node: int, parent: dict[int, int], ops: dict[int, str]) -> _Tree:
+    children = (_tree(child, parent, ops) for child in parent if parent[child] == node)
+    return _Tree(ops.get(node, "input"), tuple(sorted(children, key=lambda tree: tree.key)))
+
+
+def _to_graph(tree: _Tree) -> ArchGraph:
+    """Number the tree in pre-order; its leaves feed the output."""
+    ops: list[Op] = []
+    edges: list[tuple[int, int]] = []
+    leaves: list[int] = []
+
+    def visit(branch: _Tree, above: int | None) -> None:
+        node = len(ops)
+        ops.append(Op(branch.op))
+        if above is not None:
+            edges.append((above, node))
+        if not branch.children:
+            leaves.append(node)
+        for child in branch.children:
+            visit(child, node)
+
+    visit(tree, None)
+    return ArchGraph((*ops, OUTPUT), (*edges, *((leaf, len(ops)) for leaf in leaves)))
+
+
+def _digits(links: tuple[int, ...]) -> str:
+    return "".join(map(str, links))

@@ -1,0 +1,1 @@
+"""Benchmark tables: published measurements as evaluators."""

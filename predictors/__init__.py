@@ -1,0 +1,1 @@
+"""Property predictors over architecture graphs."""
