@@ -1,0 +1,1 @@
+"""Masked discrete diffusion over architecture graphs."""

@@ -1,0 +1,212 @@
+"""Campaign: ask a strategy for candidates, tell it how they did, and lose nothing in between."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bo.records import CampaignConfig, History, Objective, Proposal, Trial
+from bo.store import Store
+from bo.strategies.strategy import Strategy
+from graphs.archgraph import ArchGraph
+from graphs.errors import EvaluationError, InvalidOption, StoreError
+from graphs.space import SearchSpace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Evaluator = Callable[[ArchGraph], Mapping[str, float]]
+"""Trains or looks up an architecture and returns its metrics; the objective's must be among them."""
+
+
+class Campaign:
+    """A Bayesian-optimisation campaign over architecture graphs.
+
+    All chance in step k comes from `(seed, k)`, and a strategy sees nothing but the history, so a campaign that is opened
+    again proposes what the uninterrupted one would have proposed.
+
+    Args:
+        space: where candidates come from.
+        config: what decides the proposals; a store that holds another configuration is refused.
+        store: where every step is kept.
+        strategy: proposes candidates; may be None for reading.
+        reference: what is known of the task beforehand: `best` and `mean` of the objective.
+
+    Raises:
+        StoreError: the store holds another campaign.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        config: CampaignConfig,
+        store: Store,
+        strategy: Strategy | None = None,
+        reference: Mapping[str, float] | None = None,
+    ) -> None:
+        kept = store.read_config()
+        if kept is None:
+            store.write_config(config, reference or {})
+        elif kept != config:
+            raise StoreError(f"{store.path.parent}: holds another campaign ({_difference(kept, config)}); choose another --dir")
+        self.space, self.config, self.store, self.strategy = space, config, store, strategy
+        self.reference: dict[str, float] = store.read_meta("reference") or {}
+        self._trials = {trial.number: trial for trial in store.trials()}
+        self._orphans = [trial.number for trial in self._trials.values() if trial.status == "pending"]
+
+    @property
+    def objective(self) -> Objective:
+        return self.config.objective
+
+    @property
+    def history(self) -> History:
+        return History(tuple(self._trials.values()), self.objective)
+
+    def ask(self, count: int | None = None) -> list[Trial]:
+        """The next candidates: those that an earlier process asked for and never told, else one new step.
+
+        Args:
+            count: how many; `config.batch` unless given. Fewer come back where the space is exhausted.
+
+        Raises:
+            InvalidOption: a count below 1.
+        """
+        count = self.config.batch if count is None else count
+        if count < 1:
+            raise InvalidOption(f"cannot ask for {count} candidates; ask for at least 1")
+        if self._orphans:
+            handed, self._orphans = self._orphans[:count], self._orphans[count:]
+            return [self._trials[number] for number in handed]
+        if self.strategy is None:
+            raise InvalidOption("this campaign was opened for reading; open it with a strategy to ask")
+        step = 1 + max((trial.step for trial in self._trials.values()), default=-1)
+        rng = np.random.default_rng([self.config.seed, step])
+        state = rng.bit_generator.state
+        started = time.perf_counter()
+        proposals, notes = self.strategy.propose(self.history, count, rng)
+        trials = self._number(proposals, step)
+        if trials:
+            self.store.add_step(trials, self.space.name, state, notes, time.perf_counter() - started)
+            self._trials.update((trial.number, trial) for trial in trials)
+        return trials
+
+    def tell(self, trial: Trial, metrics: Mapping[str, float]) -> Trial:
+        """Record the metrics of a candidate; the trial as it now stands.
+
+        Raises:
+            EvaluationError: the objective is missing or not finite; the trial stays pending.
+            StoreError: the trial has ended before.
+        """
+        value = metrics.get(self.objective.metric)
+        if value is None or not math.isfinite(value):
+            raise EvaluationError(
+                f"trial {trial.number}: expected a finite {self.objective.metric!r} among the metrics, got {value!r}"
+            )
+        return self._end(replace(trial, status="done", metrics={k: float(v) for k, v in metrics.items()}))
+
+    def fail(self, trial: Trial, reason: str) -> Trial:
+        """Record that a candidate could not be evaluated; it counts as a query and is not proposed again."""
+        return self._end(replace(trial, status="failed", error=reason))
+
+    def run(self, evaluate: Evaluator, budget: int, watch: Callable[[Trial], Any] = lambda _: None) -> Trial | None:
+        """Ask, evaluate and tell until `budget` queries are spent or the space is exhausted.
+
+        Args:
+            evaluate: what a candidate is given to; its exceptions become failed trials.
+            budget: queries in all, those of earlier processes included.
+            watch: called with each trial that has ended.
+
+        Returns:
+            The best trial, or None where every one failed.
+        """
+        while (left := budget - self.spent) > 0:
+            trials = self.ask(min(self.config.batch, left))
+            if not trials:
+                break
+            for trial in trials:
+                watch(self._evaluate(evaluate, trial))
+        return self.best()
+
+    @property
+    def spent(self) -> int:
+        """Queries that have ended."""
+        return sum(trial.status != "pending" for trial in self._trials.values())
+
+    def best(self) -> Trial | None:
+        """The best trial so far."""
+        return self.history.best
+
+    def pareto(self, directions: Mapping[str, bool]) -> list[Trial]:
+        """The trials that no other one beats, best objective first.
+
+        Args:
+            directions: for each metric whether more of it is better.
+        """
+        done = self.history.done
+        table = np.array([[t.metrics[m] * (1 if up else -1) for m, up in directions.items()] for t in done])
+        front = [
+            trial
+            for trial, row in zip(done, table, strict=True)
+            if not bool(((table >= row).all(1) & (table > row).any(1)).any())
+        ]
+        return sorted(front, key=lambda trial: (-self.history.gain(trial), trial.number))
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a trial: number, step, arch, origin, parent, status, mean, std, and each metric."""
+        import pandas as pd  # a tenth of a second that only this call needs
+
+        rows = [
+            {
+                "number": trial.number,
+                "step": trial.step,
+                "arch": trial.arch,
+                "id": trial.identity,
+                "origin": trial.proposal.origin,
+                "parent": trial.proposal.parent,
+                "status": trial.status,
+                "mean": trial.proposal.mean,
+                "std": trial.proposal.std,
+                **trial.metrics,
+            }
+            for trial in self._trials.values()
+        ]
+        return pd.DataFrame(rows)
+
+    def _evaluate(self, evaluate: Evaluator, trial: Trial) -> Trial:
+        try:
+            return self.tell(trial, evaluate(trial.graph))
+        except StoreError:
+            raise
+        except Exception as error:  # whatever a user's training raises must not end the campaign
+            return self.fail(trial, f"{type(error).__name__}: {error}")
+
+    def _end(self, trial: Trial) -> Trial:
+        self.store.tell(trial)
+        self._trials[trial.number] = trial
+        return trial
+
+    def _number(self, proposals: Sequence[Proposal], step: int) -> list[Trial]:
+        first = len(self._trials)
+        return [
+            Trial(number, step, proposal, self.space.format(proposal.graph), self.identify(proposal.graph))
+            for number, proposal in enumerate(proposals, start=first)
+        ]
+
+    def identify(self, graph: ArchGraph) -> str:
+        """What makes two candidates the same in this campaign: the network, or the description."""
+        return identifier(self.space, self.config.distinct)(graph)
+
+
+def identifier(space: SearchSpace, distinct: str) -> Callable[[ArchGraph], str]:
+    """The function that gives a graph's identity: `space.canonical` or `space.format`."""
+    return space.canonical if distinct == "network" else space.format
+
+
+def _difference(kept: CampaignConfig, asked: CampaignConfig) -> str:
+    changed = [name for name in vars(kept) if getattr(kept, name) != getattr(asked, name)]
+    return ", ".join(f"{name} {getattr(kept, name)} there, {getattr(asked, name)} asked" for name in changed)

@@ -1,0 +1,200 @@
+"""The campaign's store: SQLite in WAL mode, one transaction a step. It is the truth; W&B and the report are views of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from bo.records import CampaignConfig, Objective, Proposal, Trial
+from graphs.errors import StoreError
+from graphs.graph_json import graph_from_json, graph_to_json
+
+SCHEMA = 1
+_METADATA = sa.MetaData()
+_META = sa.Table("meta", _METADATA, sa.Column("key", sa.String, primary_key=True), sa.Column("value", sa.Text))
+_STEPS = sa.Table(
+    "steps",
+    _METADATA,
+    sa.Column("step", sa.Integer, primary_key=True),
+    sa.Column("random_state", sa.Text, nullable=False),
+    sa.Column("notes", sa.Text, nullable=False),
+    sa.Column("seconds", sa.Float, nullable=False),
+)
+_TRIALS = sa.Table(
+    "trials",
+    _METADATA,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("step", sa.Integer, sa.ForeignKey("steps.step"), nullable=False),
+    sa.Column("identity", sa.String, nullable=False, unique=True),
+    sa.Column("arch", sa.Text, nullable=False),
+    sa.Column("graph", sa.Text, nullable=False),
+    sa.Column("origin", sa.String, nullable=False),
+    sa.Column("parent", sa.Integer),
+    sa.Column("mean", sa.Float),
+    sa.Column("std", sa.Float),
+    sa.Column("acquisition", sa.Float),
+    sa.Column("status", sa.String, nullable=False),
+    sa.Column("metrics", sa.Text, nullable=False),
+    sa.Column("error", sa.Text),
+    sa.Column("asked_at", sa.Float, nullable=False),
+    sa.Column("told_at", sa.Float),
+)
+
+
+class Store:
+    """The tables `meta`, `steps` and `trials` of one campaign.
+
+    Raises:
+        StoreError: the file is no campaign store, is newer than this version, or cannot be read or written.
+    """
+
+    def __init__(self, path: Path, *, create: bool = False) -> None:
+        self.path = path
+        if not create and not path.is_file():
+            raise StoreError(f"{path.parent}: no campaign here (no {path.name}); start one with archgen search --dir")
+        self._engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
+        sa.event.listen(self._engine, "connect", _prepare)
+        try:
+            if create:
+                with self._transaction() as db:
+                    _METADATA.create_all(db)
+                    db.execute(sa.insert(_META).prefix_with("OR IGNORE").values(key="schema", value=str(SCHEMA)))
+            self._check_schema()
+        except StoreError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def read_meta(self, key: str) -> Any:
+        """The JSON value kept under `key`, or None."""
+        with self._transaction() as db:
+            found = db.execute(sa.select(_META.c.value).where(_META.c.key == key)).scalar()
+        return None if found is None else json.loads(found)
+
+    def write_meta(self, values: Mapping[str, Any]) -> None:
+        """Keep each value as JSON, in one transaction."""
+        with self._transaction() as db:
+            for key, value in values.items():
+                db.execute(sa.insert(_META).prefix_with("OR REPLACE").values(key=key, value=json.dumps(value)))
+
+    def read_config(self) -> CampaignConfig | None:
+        """The campaign's configuration; None in a store that was just created."""
+        found = self.read_meta("config")
+        return None if found is None else CampaignConfig(**{**found, "objective": Objective(**found["objective"])})
+
+    def write_config(self, config: CampaignConfig, reference: Mapping[str, float]) -> None:
+        """Keep the configuration and what is known of the task: `best` and `mean` of the objective, where a table tells."""
+        self.write_meta({"config": asdict(config), "reference": dict(reference), "created": time.time()})
+
+    def add_step(
+        self, trials: Sequence[Trial], space: str, random_state: Any, notes: Mapping[str, Any], seconds: float
+    ) -> None:
+        """Write one step's proposals, its random state and what the strategy notes of it, in one transaction."""
+        with self._transaction() as db:
+            values = {"random_state": json.dumps(random_state), "notes": json.dumps(dict(notes)), "seconds": seconds}
+            db.execute(sa.insert(_STEPS).values(step=trials[0].step, **values))
+            db.execute(sa.insert(_TRIALS), [_to_row(trial, space) for trial in trials])
+
+    def tell(self, trial: Trial) -> None:
+        """Write how a pending trial ended."""
+        with self._transaction() as db:
+            ended = db.execute(
+                sa.update(_TRIALS)
+                .where(_TRIALS.c.number == trial.number, _TRIALS.c.status == "pending")
+                .values(
+                    status=trial.status, metrics=json.dumps(dict(trial.metrics)), error=trial.error, told_at=time.time()
+                )
+            )
+            if ended.rowcount != 1:
+                raise StoreError(f"trial {trial.number} has ended before; tell each trial once")
+
+    def trials(self) -> list[Trial]:
+        """All trials, by number."""
+        with self._transaction() as db:
+            return [_from_row(row) for row in db.execute(sa.select(_TRIALS).order_by(_TRIALS.c.number)).mappings()]
+
+    def steps(self) -> list[dict[str, Any]]:
+        """For each step its number, notes, random state and seconds."""
+        with self._transaction() as db:
+            rows = db.execute(sa.select(_STEPS).order_by(_STEPS.c.step)).mappings().all()
+        return [
+            {**row, "notes": json.loads(row["notes"]), "random_state": json.loads(row["random_state"])} for row in rows
+        ]
+
+    def _check_schema(self) -> None:
+        with self._transaction() as db:
+            found = db.execute(sa.select(_META.c.value).where(_META.c.key == "schema")).scalar()
+        if found is None or not found.isdigit():
+            raise StoreError(f"{self.path}: a database, but no archgen campaign; choose another directory")
+        if int(found) > SCHEMA:
+            raise StoreError(f"{self.path}: written by a newer archgen (schema {found}, this one reads {SCHEMA}); upgrade")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except sa.exc.DatabaseError as error:
+            raise StoreError(_explain(self.path, str(error.orig))) from error
+
+
+def _prepare(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _explain(path: Path, reason: str) -> str:
+    if "full" in reason or "I/O" in reason:
+        return f"{path}: cannot write ({reason}); free disk space and run the same command again, nothing is lost"
+    if "readonly" in reason or "unable to open" in reason:
+        return f"{path}: cannot write ({reason}); make the directory writable or choose another with --dir"
+    if "no such table" in reason:
+        return f"{path}: a database, but no archgen campaign; choose another directory"
+    if "UNIQUE" in reason:
+        return f"{path}: a candidate would have been evaluated twice ({reason}); please report this"
+    return f"{path}: not readable as a campaign ({reason}); restore the file or choose another directory"
+
+
+def _to_row(trial: Trial, space: str) -> dict[str, Any]:
+    proposal = trial.proposal
+    return {
+        "number": trial.number,
+        "step": trial.step,
+        "identity": trial.identity,
+        "arch": trial.arch,
+        "graph": graph_to_json(proposal.graph, space),
+        "origin": proposal.origin,
+        "parent": proposal.parent,
+        "mean": proposal.mean,
+        "std": proposal.std,
+        "acquisition": proposal.acquisition,
+        "status": trial.status,
+        "metrics": json.dumps(dict(trial.metrics)),
+        "asked_at": time.time(),
+    }
+
+
+def _from_row(row: Any) -> Trial:
+    graph, _ = graph_from_json(row["graph"])
+    proposal = Proposal(graph, row["origin"], row["parent"], row["mean"], row["std"], row["acquisition"])
+    return Trial(
+        number=row["number"],
+        step=row["step"],
+        proposal=proposal,
+        arch=row["arch"],
+        identity=row["identity"],
+        status=row["status"],
+        metrics=json.loads(row["metrics"]),
+        error=row["error"],
+    )

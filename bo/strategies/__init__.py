@@ -1,0 +1,1 @@
+"""Strategies: what proposes the next candidates, one file each, all behind one protocol."""

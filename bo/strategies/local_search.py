@@ -1,0 +1,46 @@
+"""Local search (White et al., UAI 2021): all neighbours of the incumbent, then its best one; restart at a local optimum."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bo.records import History, Proposal, Trial
+from bo.strategies.strategy import Identify, draw_random
+from graphs.archgraph import ArchGraph
+from graphs.space import SearchSpace
+
+
+@dataclass(frozen=True)
+class LocalSearch:
+    """Where the walk stands is read from the history: it starts at the last random trial and follows the best neighbours."""
+
+    space: SearchSpace
+    identify: Identify
+
+    def propose(
+        self, history: History, count: int, rng: np.random.Generator
+    ) -> tuple[list[Proposal], Mapping[str, Any]]:
+        incumbent, fresh = self._walk(history)
+        if incumbent is None or not fresh:
+            return draw_random(self.space, self.identify, set(history.seen), count, rng, "random"), {}
+        order = rng.permutation(len(fresh))[:count]
+        return [Proposal(fresh[int(k)], "neighbour", incumbent.number) for k in order], {"incumbent": incumbent.number}
+
+    def _walk(self, history: History) -> tuple[Trial | None, list[ArchGraph]]:
+        """The incumbent and those of its neighbours that were never asked for; no neighbours at a local optimum."""
+        by_identity = {trial.identity: trial for trial in history.done}
+        starts = [trial for trial in history.done if trial.proposal.origin == "random"]
+        incumbent = starts[-1] if starts else None
+        while incumbent is not None:
+            around = {self.identify(graph): graph for graph in self.space.neighbours(incumbent.graph)}
+            fresh = [graph for identity, graph in around.items() if identity not in history.seen]
+            known = [by_identity[identity] for identity in around if identity in by_identity]
+            best = max(known, key=history.gain, default=None)
+            if fresh or best is None or history.gain(best) <= history.gain(incumbent):
+                return incumbent, fresh
+            incumbent = best
+        return None, []

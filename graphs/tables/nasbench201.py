@@ -1,0 +1,69 @@
+"""The NAS-Bench-201 table, read from `nasbench201/nasbench201.csv` under the folder that ARCHGEN_DATA names."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+
+import numpy as np
+
+from graphs.errors import TableError, unknown_name
+from graphs.spaces.nasbench201 import NasBench201
+from graphs.tables.table import BenchmarkTable
+
+_SHARED = {"params": "params_millions", "macs": "macs_millions"}
+_COLUMNS = {
+    "cifar10": {
+        "valid_accuracy": "cifar10_valid_acc_200ep",
+        "test_accuracy": "cifar10_test_acc_200ep",
+        "train_seconds": "cifar10_train_seconds_12ep",
+        **_SHARED,
+    },
+    "cifar100": {
+        "valid_accuracy": "cifar100_valid_acc_12ep",
+        "test_accuracy": "cifar100_test_acc_200ep",
+        **_SHARED,
+    },
+}
+TASKS = tuple(_COLUMNS)
+
+
+def load_nasbench201(task: str, folder: Path | None = None) -> BenchmarkTable:
+    """All 15,625 cells on `task`. The benchmark trained every string apart, so a query is answered by the row of its own
+    string, and two strings of one function differ by training noise.
+
+    Args:
+        task: one of `TASKS`.
+        folder: what ARCHGEN_DATA names unless given.
+
+    Raises:
+        UnknownName: no such task.
+        TableError: the folder is not named, or the file is missing or not the published table.
+    """
+    if task not in TASKS:
+        raise unknown_name("task", task, TASKS)
+    path = (folder or _data_folder()) / "nasbench201" / "nasbench201.csv"
+    wanted = _COLUMNS[task]
+    space = NasBench201()
+    try:
+        with path.open(newline="") as file:
+            table = list(csv.DictReader(file))
+        columns = {metric: np.array([float(row[name]) for row in table]) for metric, name in wanted.items()}
+        rows: dict[int | str, int] = {row["arch"]: place for place, row in enumerate(table)}
+    except OSError as error:
+        raise TableError(
+            f"{path}: cannot read the table ({error.strerror}); set ARCHGEN_DATA to the folder that holds nasbench201/"
+        ) from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise TableError(f"{path}: a row or column is missing or no number ({error}); fetch the file again") from error
+    if len(rows) != space.size:
+        raise TableError(f"{path}: expected {space.size} cells, got {len(rows)}; fetch the file again")
+    return BenchmarkTable(space, task, space.format, rows, columns)
+
+
+def _data_folder() -> Path:
+    folder = os.environ.get("ARCHGEN_DATA")
+    if not folder:
+        raise TableError("NAS-Bench-201 needs its table: set ARCHGEN_DATA to the folder that holds nasbench201/nasbench201.csv")
+    return Path(folder)

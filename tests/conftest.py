@@ -1,0 +1,23 @@
+"""Shapes are checked while tests run; one thread a process; where the reference data lies."""
+
+import os
+from pathlib import Path
+
+import pytest
+from jaxtyping import install_import_hook
+
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")  # torch reads these when it is first imported
+
+install_import_hook(["graphs", "predictors", "bo", "gnn_search", "archgen"], "beartype.beartype")
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The reference data: the folder that ARCHGEN_DATA names, or ../shared/data beside the repository."""
+    folder = Path(os.environ.get("ARCHGEN_DATA") or REPOSITORY / ".." / "shared" / "data").resolve()
+    if not folder.is_dir():
+        pytest.skip(f"no reference data at {folder}; set ARCHGEN_DATA to its folder to run this test")
+    return folder
