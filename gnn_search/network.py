@@ -2,9 +2,9 @@
 
 `benchmark_network(best.graph, "cora")` builds what NAS-Bench-Graph (Qin et al., NeurIPS 2022) trained on Cora.
 
-Parameter counts equal the published ones for all 26,206 networks on each task but physics, where 24,639 agree: the other
-1,567 published counts are means over three runs one of which trained another model, for 1,478 of them the same
-architecture with `hidden=128` and no `pre_layer`. Counts cannot tell GAT's number of heads; 2 is what the authors state.
+Parameter counts equal the published ones for all 26,206 networks on each task but physics, where 24,639 agree: the
+other 1,567 published counts are means over three runs one of which trained another model, for 1,478 of them the same
+architecture with `hidden=128` and no `pre_layer`. Counts cannot tell the number of GAT heads; the authors state 2.
 """
 
 from collections.abc import Callable, Mapping

@@ -16,6 +16,8 @@ class Op:
     attrs: tuple[tuple[str, AttrValue], ...]
 
     def __init__(self, name: str, **attrs: AttrValue) -> None:
+        if "op" in attrs:
+            raise InvalidArchitecture(f"operation {name!r} has an attribute 'op', the key of the name; rename it")
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "attrs", tuple(sorted(attrs.items())))
 
@@ -66,6 +68,13 @@ class ArchGraph:
 
     def __len__(self) -> int:
         return len(self.ops)
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.ops, self.edges))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @cached_property
     def predecessors(self) -> tuple[tuple[int, ...], ...]:

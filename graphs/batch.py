@@ -51,8 +51,8 @@ def encode(space: SearchSpace, graphs: Sequence[ArchGraph]) -> GraphBatch:
         space.check(graph)
         values = [(op.name, *(op.get(field.name) for field in space.fields[1:])) for op in graph.ops]
         codes[row, : len(graph)] = torch.tensor([[places[k][v] for k, v in enumerate(node)] for node in values])
-        sources, targets = zip(*graph.edges, strict=True)
-        adj[row, sources, targets] = True
+        for i, j in graph.edges:
+            adj[row, i, j] = True
         mask[row, : len(graph)] = True
     return GraphBatch(codes, adj, mask)
 
@@ -69,7 +69,8 @@ def decode(space: SearchSpace, batch: GraphBatch) -> list[ArchGraph]:
         if not bool(mask[:count].all()):
             raise InvalidArchitecture(f"{space.name}: the mask has a gap; the nodes of a graph come first")
         graph = ArchGraph(
-            tuple(_op(space, node) for node in codes[:count]), tuple((int(i), int(j)) for i, j in adj.nonzero().tolist())
+            tuple(_op(space, node) for node in codes[:count]),
+            tuple((int(i), int(j)) for i, j in adj.nonzero().tolist()),
         )
         space.check(graph)
         graphs.append(graph)
@@ -77,6 +78,11 @@ def decode(space: SearchSpace, batch: GraphBatch) -> list[ArchGraph]:
 
 
 def _op(space: SearchSpace, codes: list[int]) -> Op:
+    for field, code in zip(space.fields, codes, strict=True):
+        if not 0 <= code < len(field.choices):
+            raise InvalidArchitecture(
+                f"{space.name}: code {code} of {field.name}, expected 0 to {len(field.choices) - 1}"
+            )
     name, *values = (field.choices[code] for field, code in zip(space.fields, codes, strict=True))
     attrs: dict[str, AttrValue] = {
         field.name: value for field, value in zip(space.fields[1:], values, strict=True) if value is not None

@@ -27,8 +27,8 @@ def from_networkx(graph: nx.DiGraph[Any]) -> ArchGraph:
     """The inverse of `to_networkx`; nodes of any name in any order are numbered topologically, ties as they were added.
 
     Raises:
-        InvalidArchitecture: the graph is not a simple directed graph, has a cycle, or a node has no `op` or an attribute
-            that is not a str, int, float or bool.
+        InvalidArchitecture: the graph is not a simple directed graph, has a cycle, or a node has no `op` or an
+            attribute that is not a str, int, float or bool.
     """
     if not graph.is_directed() or graph.is_multigraph():
         raise InvalidArchitecture(f"expected a networkx.DiGraph, got a {type(graph).__name__}")
@@ -69,8 +69,8 @@ def from_pyg(space: SearchSpace, data: Data) -> ArchGraph:
     """The inverse of `to_pyg`; the edges may come in any order.
 
     Raises:
-        InvalidArchitecture: `x` or `edge_index` is missing or of another shape, an edge leaves the graph or stands twice,
-            or the graph is not of the space.
+        InvalidArchitecture: `x` or `edge_index` is missing or of another shape, an edge leaves the graph or stands
+            twice, or the graph is not of the space.
     """
     x, edge_index = data.x, data.edge_index
     if x is None or edge_index is None:
@@ -78,6 +78,10 @@ def from_pyg(space: SearchSpace, data: Data) -> ArchGraph:
     if x.ndim != 2 or x.shape[1] != len(space.fields) or x.is_floating_point():
         raise InvalidArchitecture(
             f"{space.name}: x is {x.dtype} {tuple(x.shape)}, expected integers of shape (nodes, {len(space.fields)})"
+        )
+    if edge_index.ndim != 2 or edge_index.shape[0] != 2 or edge_index.is_floating_point():
+        raise InvalidArchitecture(
+            f"{space.name}: edge_index is {edge_index.dtype} {tuple(edge_index.shape)}, expected integers of shape (2, edges)"
         )
     n = len(x)
     edges = ArchGraph((Op(""),) * n, tuple((int(i), int(j)) for i, j in edge_index.T.tolist())).edges

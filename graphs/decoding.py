@@ -104,7 +104,7 @@ class ProductDecoder:
     def _redraw(
         self, logits: Float[Tensor, "b n f k"], codes: Int[Tensor, "b n f"], forbidden: int, rng: torch.Generator
     ) -> Int[Tensor, "b n f"]:
-        """Operations given that not all are the forbidden one: draw the first that is not, then those after it freely."""
+        """Given that not all are the forbidden one: draw the first that is not, then freely those after it."""
         log_p = logits[:, self._free, 0].log_softmax(-1)
         log_forbidden = log_p[..., forbidden]
         others = log_p.clone()

@@ -24,7 +24,7 @@ from graphs.layered_layout import Layout, lay_out
 LARGEST_FONT = 13.0  # points
 _DARK, _WHITE, _LINE = "#243b53", "#ffffff", "#829ab1"
 _FIXED = {"input": _DARK, "output": _DARK, "skip": "#eef2f6", "skip_connect": "#eef2f6", "none": _WHITE}
-_PALETTE = (
+_PALETTE: tuple[str, ...] = (
     "#9fd3f5",
     "#ffd08a",
     "#a9e2b0",
@@ -95,18 +95,24 @@ def _box(op: Op) -> _Box:
         else:
             rows.append(item)
     texts = [_text(op.name, 1.0), *(_text(row, 0.72) for row in rows)]
+    spans = [_span(text) for text in texts]
     height = 0.75 + 1.05 * len(rows)
     lines = []
-    for row, text in enumerate(texts):
-        extents = text.get_extents()
+    for row, (text, (left, right)) in enumerate(zip(texts, spans, strict=True)):
         baseline = height / 2 - 0.75 - 1.0 * row
-        lines.append(Affine2D().translate(-(extents.x0 + extents.x1) / 2, baseline).transform_path(text))
-    return _Box(tuple(lines), max(2.0, *(text.get_extents().width for text in texts)) + 1.1, height + 1.1)
+        lines.append(Affine2D().translate(-(left + right) / 2, baseline).transform_path(text))
+    return _Box(tuple(lines), max(2.0, *(right - left for left, right in spans)) + 1.1, height + 1.1)
 
 
 def _text(text: str, size: float) -> Path:
     path = TextPath((0, 0), text.replace("$", r"\$") or "?", size=size)
     return Path(path.vertices, path.codes)
+
+
+def _span(text: Path) -> tuple[float, float]:
+    """Where a text begins and ends; what closes a letter's outline has no place of its own."""
+    x = np.asarray(text.vertices)[np.asarray(text.codes) != Path.CLOSEPOLY, 0]
+    return (float(x.min()), float(x.max())) if len(x) else (0.0, 0.0)
 
 
 def _colours(names: Iterable[str]) -> dict[str, str]:
@@ -123,7 +129,7 @@ def _colours(names: Iterable[str]) -> dict[str, str]:
 def _draw_box(ax: Axes, box: _Box, centre: np.ndarray, colour: str, line: float) -> None:
     x, y = (float(part) for part in centre)
     edge = tuple(0.72 * part for part in to_rgb(colour))
-    ax.add_patch(
+    ax.add_artist(
         FancyBboxPatch(
             (x - box.width / 2, y - box.height / 2),
             box.width,
@@ -137,7 +143,7 @@ def _draw_box(ax: Axes, box: _Box, centre: np.ndarray, colour: str, line: float)
     )
     ink = _WHITE if colour == _DARK else "#102a43"
     for text in box.lines:
-        ax.add_patch(PathPatch(Affine2D().translate(x, y).transform_path(text), facecolor=ink, linewidth=0, zorder=4))
+        ax.add_artist(PathPatch(Affine2D().translate(x, y).transform_path(text), facecolor=ink, linewidth=0, zorder=4))
 
 
 def _draw_edge(ax: Axes, route: list[tuple[float, float]], turn: Affine2D, line: float) -> None:
@@ -148,6 +154,6 @@ def _draw_edge(ax: Axes, route: list[tuple[float, float]], turn: Affine2D, line:
         points += [(u0, (v0 + v1) / 2), (u1, (v0 + v1) / 2), (u1, v1)]
         codes += [Path.CURVE4] * 3
     path = turn.transform_path(Path(points, codes))
-    ax.add_patch(PathPatch(path, fill=False, edgecolor=_LINE, linewidth=line, capstyle="butt", zorder=1))
+    ax.add_artist(PathPatch(path, fill=False, edgecolor=_LINE, linewidth=line, capstyle="butt", zorder=1))
     corners = turn.transform([(u, v), (u - 0.42 * head, v - head), (u + 0.42 * head, v - head)])
-    ax.add_patch(Polygon(corners, facecolor=_LINE, linewidth=0, zorder=2))
+    ax.add_artist(Polygon(corners, facecolor=_LINE, linewidth=0, zorder=2))

@@ -8,8 +8,8 @@
     ├─╯
     ○    output
 
-Each rail is one edge. It forks off below the node it leaves and ends in the node it enters; where several enter, they are
-joined just above. A rail that a line passes behind (`─│─`) takes no part.
+Each rail is one edge. It forks off below the node it leaves and ends in the node it enters; where several enter, they
+are joined just above. A rail that a line passes behind (`─│─`) takes no part.
 """
 
 import textwrap

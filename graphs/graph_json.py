@@ -1,6 +1,7 @@
 """ArchGraph to JSON and back, with a schema version and the space's name."""
 
 import json
+from operator import index
 from typing import Any
 
 from graphs.archgraph import ArchGraph, Op
@@ -29,13 +30,23 @@ def graph_from_dict(data: Any) -> tuple[ArchGraph, str]:
         found = data.get("schema") if isinstance(data, dict) else type(data).__name__
         raise InvalidArchitecture(f"expected a graph of schema {SCHEMA}, got {found!r}; write it with this version")
     try:
-        ops = tuple(Op(node["op"], **{k: v for k, v in node.items() if k != "op"}) for node in data["ops"])
-        edges = tuple((int(i), int(j)) for i, j in data["edges"])
-        return ArchGraph(ops, edges), str(data["space"])
+        ops = tuple(_op(dict(node)) for node in data["ops"])
+        edges = tuple((index(i), index(j)) for i, j in data["edges"])
+        if not isinstance(data["space"], str):
+            raise TypeError(f"space is {data['space']!r}")
+        return ArchGraph(ops, edges), data["space"]
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidArchitecture(
             f"not a graph ({type(error).__name__}: {error}); expected the keys 'space', 'ops' and 'edges'"
         ) from error
+
+
+def _op(node: dict[str, Any]) -> Op:
+    name = node.pop("op")
+    for key, value in {"op": name, **node}.items():
+        if not isinstance(value, str if key == "op" else str | int | float | bool):
+            raise TypeError(f"{key} is {value!r}")
+    return Op(name, **node)
 
 
 def graph_to_json(graph: ArchGraph, space: str) -> str:

@@ -7,6 +7,7 @@ barycentres; then places along the layers by least squares. `u` runs along a lay
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from graphs.archgraph import ArchGraph
 
@@ -28,7 +29,7 @@ class Layout:
     depth: float
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class _Item:
     """A node, or a lane: its size along its layer, its neighbours in the layers before and after, and its place."""
 
@@ -56,8 +57,8 @@ def lay_out(graph: ArchGraph, sizes: list[Point]) -> Layout:
     _place(layers)
 
     thickness = [0.0] * len(layers)
-    for layer, size in zip(depth_of, sizes, strict=True):
-        thickness[layer] = max(thickness[layer], size[1])
+    for layer, (_, thick) in zip(depth_of, sizes, strict=True):
+        thickness[layer] = max(thickness[layer], thick)
     tops = [sum(thickness[:layer]) + _GAP * layer for layer in range(len(layers))]
     left = min((item.u - item.size / 2 for item in items), default=0.0)
     for item in items:
@@ -72,7 +73,7 @@ def lay_out(graph: ArchGraph, sizes: list[Point]) -> Layout:
 def _chain(source: _Item, target: _Item) -> list[_Item]:
     """The edge as source, a lane in each layer between, target."""
     chain = [source, *(_Item(layer, _LANE, 4.0) for layer in range(source.layer + 1, target.layer)), target]
-    for one, other in zip(chain, chain[1:], strict=False):
+    for one, other in pairwise(chain):
         one.after.append(other)
         other.before.append(one)
     return chain
@@ -98,11 +99,11 @@ def _order(layers: list[list[_Item]]) -> list[list[_Item]]:
 
 
 def _rank_of_earlier(item: _Item) -> float:
-    return sum(other.rank for other in item.before) / len(item.before) if item.before else item.rank
+    return sum(other.rank for other in item.before) / len(item.before) if item.before else float(item.rank)
 
 
 def _rank_of_later(item: _Item) -> float:
-    return sum(other.rank for other in item.after) / len(item.after) if item.after else item.rank
+    return sum(other.rank for other in item.after) / len(item.after) if item.after else float(item.rank)
 
 
 def _crossings(layer: list[_Item]) -> int:
@@ -154,17 +155,17 @@ def _routes(
     """For each edge its points: out of the source, along the band of each layer that it passes, into the target."""
     port: dict[tuple[int, bool], float] = {}
     for node, (centre, size) in enumerate(zip(centres, sizes, strict=True)):
-        for end, neighbour in ((0, 1), (-1, -2)):
-            here = [(chain[neighbour].u, edge) for edge, chain in enumerate(chains) if graph.edges[edge][end] == node]
+        for side, neighbour in ((0, 1), (-1, -2)):
+            here = [(chain[neighbour].u, k) for k, chain in enumerate(chains) if graph.edges[k][side] == node]
             step = min(1.0, 0.6 * size[0] / max(len(here), 1))
-            for place, (_, edge) in enumerate(sorted(here)):
-                port[edge, end == 0] = centre[0] + (place - (len(here) - 1) / 2) * step
+            for place, (_, number) in enumerate(sorted(here)):
+                port[number, side == 0] = centre[0] + (place - (len(here) - 1) / 2) * step
     routes = []
-    for edge, (i, j) in enumerate(graph.edges):
-        source, target = chains[edge][0], chains[edge][-1]
-        start, end = port[edge, True], port[edge, False]
+    for number, (i, j) in enumerate(graph.edges):
+        source, target = chains[number][0], chains[number][-1]
+        start, end = port[number, True], port[number, False]
         route = [(start, centres[i][1] + sizes[i][1] / 2), (start, bands[source.layer][1])]
-        for lane in chains[edge][1:-1]:
+        for lane in chains[number][1:-1]:
             route += [(lane.u, bands[lane.layer][0]), (lane.u, bands[lane.layer][1])]
         route += [(end, bands[target.layer][0]), (end, centres[j][1] - sizes[j][1] / 2)]
         routes.append(route)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from graphs.decoding import Decoder
 
 ID_VERSION = "1"
+MEMORY = 1 << 17
+"""Graphs whose simplified form is remembered; searches meet the same graphs again and again."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,8 @@ class Field:
 class SearchSpace(ABC):
     """A finite set of ArchGraphs with its equivalences.
 
-    A new space states `name`, `summary`, `fields` and `max_nodes` and implements the abstract methods; the rest has defaults.
-    `fields[0]` is always the operation's name and lists "input" and "output" too.
+    A new space states `name`, `summary`, `fields` and `max_nodes` and implements the abstract methods; the rest has
+    defaults. `fields[0]` is always the operation's name and lists "input" and "output" too.
     `archgen.testing.SpaceContract` checks one.
     """
 
@@ -91,12 +93,17 @@ class SearchSpace(ABC):
         return type(self).enumerate is not SearchSpace.enumerate
 
     @property
+    def network_count(self) -> int | None:
+        """The exact number of distinct networks, or None where nobody has counted them."""
+        return None
+
+    @property
     def size(self) -> int | None:
         """The exact number of descriptions, or None where only `log10_size` is known."""
         return None
 
     def decoder(self) -> Decoder:
-        """What turns node and edge logits into valid graphs; the default is exact and needs a space that can be listed."""
+        """What turns node and edge logits into valid graphs; the default is exact and lists the whole space."""
         from graphs.decoding import ListedDecoder  # torch is loaded only by those who draw
 
         return ListedDecoder(self)
@@ -106,9 +113,20 @@ class SearchSpace(ABC):
         options = list(self.neighbours(graph))
         return options[int(rng.integers(len(options)))]
 
+    @cached_property
+    def network(self) -> Callable[[ArchGraph], ArchGraph]:
+        """`simplify` with a memory of the last graphs."""
+        return lru_cache(MEMORY)(self.simplify)
+
     def canonical(self, graph: ArchGraph) -> str:
         """The versioned id of the network that `graph` builds: equal ids, equal networks (SHA-256, 80 bits)."""
-        network = self.simplify(graph)
+        return self._digest(self.network(graph))
+
+    @cached_property
+    def _digest(self) -> Callable[[ArchGraph], str]:
+        return lru_cache(MEMORY)(self._compute_digest)
+
+    def _compute_digest(self, network: ArchGraph) -> str:
         text = ";".join(map(str, network.ops)) + "|" + ";".join(f"{i}>{j}" for i, j in network.edges)
         digest = hashlib.sha256(f"{self.name}|{text}".encode()).hexdigest()
         return f"{ID_VERSION}-{digest[:20]}"
@@ -118,7 +136,7 @@ class SearchSpace(ABC):
         """One description for each distinct network, the first that `enumerate` gives."""
         first: dict[ArchGraph, ArchGraph] = {}
         for graph in self.enumerate():
-            first.setdefault(self.simplify(graph), graph)
+            first.setdefault(self.network(graph), graph)
         return tuple(first.values())
 
     @cached_property
@@ -143,7 +161,8 @@ class SearchSpace(ABC):
             for field in self.fields[1:]:
                 if op.get(field.name) not in field.choices:
                     raise InvalidArchitecture(
-                        f"{self.name}: node {node} has {field.name}={op.get(field.name)!r}, expected one of {field.choices}"
+                        f"{self.name}: node {node} has {field.name}={op.get(field.name)!r}, "
+                        f"expected one of {field.choices}"
                     )
 
 

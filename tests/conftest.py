@@ -11,6 +11,12 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 install_import_hook(["graphs", "predictors", "bo", "gnn_search", "archgen"], "beartype.beartype")
 
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Beartype picks the element of a container that it checks by chance, also where Hypothesis draws an example."""
+    config.addinivalue_line("filterwarnings", "ignore:Do not use the `random` module inside strategies")
+
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 

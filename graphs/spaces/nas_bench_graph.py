@@ -62,7 +62,12 @@ class NasBenchGraph(SearchSpace):
     @property
     def size(self) -> int:
         """Valid descriptions: 9 * 9^4 less the nine in which every layer is skip."""
-        return len(LINKS) * (len(OPERATIONS) ** LAYERS - 1)
+        choices: int = len(OPERATIONS) ** LAYERS
+        return len(LINKS) * (choices - 1)
+
+    @property
+    def network_count(self) -> int:
+        return 26_206
 
     @property
     def log10_size(self) -> float:
@@ -84,7 +89,10 @@ class NasBenchGraph(SearchSpace):
     def check(self, graph: ArchGraph) -> None:
         self.require_fields(graph)
         if len(graph) != self.max_nodes or graph.ops[0] != INPUT or graph.ops[-1] != OUTPUT:
-            raise InvalidArchitecture(f"{self.name}: expected input, {LAYERS} layers and output, got {len(graph)} nodes")
+            raise InvalidArchitecture(
+                f"{self.name}: expected input, {LAYERS} layers and output, got {len(graph)} nodes: "
+                f"{', '.join(map(str, graph.ops))}"
+            )
         for node in range(1, LAYERS + 1):
             if graph.ops[node] in (INPUT, OUTPUT):
                 raise InvalidArchitecture(f"{self.name}: node {node} is {graph.ops[node]}, expected a layer")
@@ -100,9 +108,13 @@ class NasBenchGraph(SearchSpace):
             )
         leaves = {node for node in range(1, LAYERS + 1) if node not in links}
         if set(graph.predecessors[-1]) != leaves:
-            raise InvalidArchitecture(f"{self.name}: the output must read exactly the layers nobody reads, {sorted(leaves)}")
+            raise InvalidArchitecture(
+                f"{self.name}: the output must read exactly the layers nobody reads, {sorted(leaves)}"
+            )
         if all(op.name == "skip" for op in graph.ops[1:-1]):
-            raise InvalidArchitecture(f"{self.name}: every layer is skip, so there is no network to train; use another layer")
+            raise InvalidArchitecture(
+                f"{self.name}: every layer is skip, so there is no network to train; use another layer"
+            )
 
     def sample(self, rng: np.random.Generator) -> ArchGraph:
         while True:
@@ -123,24 +135,24 @@ class NasBenchGraph(SearchSpace):
         for layer, op in itertools.product(range(LAYERS), OPERATIONS):
             if op != ops[layer]:
                 options.append((links, (*ops[:layer], op, *ops[layer + 1 :])))
-        seen = {self.simplify(graph)}
+        seen = {self.network(graph)}
         for option in options:
             if any(op != "skip" for op in option[1]):
                 neighbour = self.build(*option)
-                if (network := self.simplify(neighbour)) not in seen:
+                if (network := self.network(neighbour)) not in seen:
                     seen.add(network)
                     yield neighbour
 
     def parse(self, text: str) -> ArchGraph:
         macro, *ops = text.strip().split("|")
-        if len(macro) != LAYERS or not macro.isdigit() or len(ops) != LAYERS:
+        if len(macro) != LAYERS or not macro.isdecimal() or len(ops) != LAYERS:
             raise InvalidArchitecture(f"{self.name}: cannot read {text!r}; expected the form 0012|gat|gcn|skip|fc")
         links = tuple(map(int, macro))
         if links not in LINKS:
             raise InvalidArchitecture(
                 f"{self.name}: parent list {macro} is not one of {', '.join(map(_digits, LINKS))}; renumber the layers"
             )
-        graph = self.build(links, tuple(ops))  # type: ignore[arg-type]
+        graph = self.build(links, tuple(ops))
         self.check(graph)
         return graph
 
@@ -152,7 +164,7 @@ class NasBenchGraph(SearchSpace):
         """Contract the skips and sort what is left.
 
         A skip that is read, or whose parent has no other reader, is the identity and vanishes; so does an unread skip
-        of the raw features, which are not put out. An unread skip beside other readers stays: it puts its parent out too.
+        of the raw features, which are not put out. An unread skip beside other readers stays: it puts its parent out.
         """
         links, names = self.describe(graph)
         parent = dict(enumerate(links, start=1))
@@ -171,7 +183,7 @@ class NasBenchGraph(SearchSpace):
 
     def table_key(self, graph: ArchGraph) -> int:
         """The benchmark's key of the network: ((macro * 10 + op) * 10 + op) ... over the representative description."""
-        tree = self._lay_out(self.simplify(graph))
+        tree = self._lay_out(self.network(graph))
         key = LINKS.index(tree[0])
         for op in tree[1]:
             key = key * (len(OPERATIONS) + 1) + _PLACES[op]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,7 +26,7 @@ OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_
 CELL_EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 """(from, to) of each operation in the cell, in the string's order."""
 
-Term = tuple["Term", ...] | tuple[str, "Term"] | tuple[str]
+Term = tuple[Any, ...]
 """An expression: ("input",) or (operation, sum); a sum is a sorted tuple of expressions."""
 
 
@@ -51,7 +51,12 @@ class NasBench201(SearchSpace):
 
     @property
     def size(self) -> int:
-        return len(OPERATIONS) ** len(CELL_EDGES)
+        count: int = len(OPERATIONS) ** len(CELL_EDGES)
+        return count
+
+    @property
+    def network_count(self) -> int:
+        return 4_930
 
     @property
     def log10_size(self) -> float:
@@ -64,12 +69,17 @@ class NasBench201(SearchSpace):
     def check(self, graph: ArchGraph) -> None:
         self.require_fields(graph)
         if len(graph) != self.max_nodes or graph.ops[0] != INPUT or graph.ops[-1] != OUTPUT:
-            raise InvalidArchitecture(f"{self.name}: expected input, six operations and output, got {len(graph)} nodes")
+            raise InvalidArchitecture(
+                f"{self.name}: expected input, six operations and output, got {len(graph)} nodes: "
+                f"{', '.join(map(str, graph.ops))}"
+            )
         for node, op in enumerate(graph.ops[1:-1], start=1):
             if op in (INPUT, OUTPUT):
                 raise InvalidArchitecture(f"{self.name}: node {node} is {op}, expected one of {', '.join(OPERATIONS)}")
         if graph.edges != WIRING:
-            raise InvalidArchitecture(f"{self.name}: the wiring is fixed; expected the edges {WIRING}, got {graph.edges}")
+            raise InvalidArchitecture(
+                f"{self.name}: the wiring is fixed; expected the edges {WIRING}, got {graph.edges}"
+            )
 
     def sample(self, rng: np.random.Generator) -> ArchGraph:
         return self.build(tuple(OPERATIONS[int(k)] for k in rng.integers(len(OPERATIONS), size=len(CELL_EDGES))))
@@ -80,10 +90,10 @@ class NasBench201(SearchSpace):
 
     def neighbours(self, graph: ArchGraph) -> Iterator[ArchGraph]:
         ops = self._operations(graph)
-        seen = {self.simplify(graph)}
+        seen = {self.network(graph)}
         for k, op in itertools.product(range(len(ops)), OPERATIONS):
             neighbour = self.build((*ops[:k], op, *ops[k + 1 :]))
-            if (network := self.simplify(neighbour)) not in seen:
+            if (network := self.network(neighbour)) not in seen:
                 seen.add(network)
                 yield neighbour
 
@@ -148,7 +158,7 @@ def _expression_graph(total: Term) -> ArchGraph:
             if term == ("input",) and 0 not in nodes:
                 nodes.append(0)
                 continue
-            read = [0] if term == ("input",) else place(term[1])  # type: ignore[arg-type]
+            read = [0] if term == ("input",) else place(term[1])
             ops.append(Op("skip_connect" if term == ("input",) else str(term[0])))
             edges.extend((source, len(ops) - 1) for source in read)
             nodes.append(len(ops) - 1)

@@ -46,7 +46,9 @@ def load_nas_bench_graph(task: str, folder: Path | None = None) -> BenchmarkTabl
     except (KeyError, TypeError, ValueError) as error:
         raise TableError(f"{path}: a row lacks a number ({error}); reinstall nas-bench-graph") from error
     if len(table) != NETWORKS or not all(np.isfinite(values).all() for values in columns.values()):
-        raise TableError(f"{path}: expected {NETWORKS} rows of finite numbers, got {len(table)}; reinstall nas-bench-graph")
+        raise TableError(
+            f"{path}: expected {NETWORKS} rows of finite numbers, got {len(table)}; reinstall nas-bench-graph"
+        )
     space = NasBenchGraph()
     return BenchmarkTable(space, task, space.table_key, {key: row for row, key in enumerate(table)}, columns)
 

@@ -65,5 +65,7 @@ def load_nasbench201(task: str, folder: Path | None = None) -> BenchmarkTable:
 def _data_folder() -> Path:
     folder = os.environ.get("ARCHGEN_DATA")
     if not folder:
-        raise TableError("NAS-Bench-201 needs its table: set ARCHGEN_DATA to the folder that holds nasbench201/nasbench201.csv")
+        raise TableError(
+            "NAS-Bench-201 needs its table: set ARCHGEN_DATA to the folder that holds nasbench201/nasbench201.csv"
+        )
     return Path(folder)

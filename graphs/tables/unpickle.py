@@ -41,7 +41,9 @@ def read_plain_pickle(path: Path) -> dict[Any, Any]:
     except TableError as error:
         raise TableError(f"{path}: refused, {error}; reinstall the package that ships it") from None
     except OSError as error:
-        raise TableError(f"{path}: cannot read the table ({error.strerror}); reinstall the package that ships it") from error
+        raise TableError(
+            f"{path}: cannot read the table ({error.strerror}); reinstall the package that ships it"
+        ) from error
     except Exception as error:  # a damaged pickle raises almost anything
         raise TableError(
             f"{path}: damaged or no pickle ({type(error).__name__}: {error}); reinstall the package that ships it"

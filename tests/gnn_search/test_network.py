@@ -1,7 +1,10 @@
 """GraphNetwork: the published parameter counts are the reference; the rest is what every message passing net obeys."""
 
+import functools
 from collections import Counter
+from collections.abc import Iterator
 
+import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -15,15 +18,21 @@ from graphs.spaces.nasbench201 import NasBench201
 from graphs.tables.nas_bench_graph import TASKS, load_nas_bench_graph
 
 SPACE = NasBenchGraph()
+SIMPLIFIED = functools.cache(SPACE.simplify)
 EXACT_TASKS = tuple(task for task in TASKS if task != "physics")
 NODES, FEATURES, CLASSES = 12, 6, 3
 SIZES = ((False, False), (True, False), (False, True), (True, True))
 
 
 @pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Build without drawing weights: counting thousands of networks needs none of them."""
-    monkeypatch.setattr(torch.Tensor, "uniform_", lambda tensor, *_: tensor)
+def counting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Thousands of networks are built only to be counted: draw no weights, check no shapes, simplify once."""
+    monkeypatch.setattr(torch.Tensor, "uniform_", lambda tensor, *_, **__: tensor)
+    monkeypatch.setattr(NasBenchGraph, "simplify", lambda _, graph: SIMPLIFIED(graph))
+    before = jaxtyping.config.jaxtyping_disable
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", before)
 
 
 def count(network: nn.Module) -> int:
@@ -62,7 +71,7 @@ def small_data() -> tuple[Tensor, Tensor]:
 ARCHITECTURES = [f"0011|{op}|fc|{op}|skip" for op in OPERATIONS] + ["0123|gat|gin|arma|sage", "0000|cheb|graph|gcn|fc"]
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("counting")
 @pytest.mark.parametrize("task", EXACT_TASKS)
 def test_counts_equal_the_table(task: str) -> None:
     table = load_nas_bench_graph(task)
@@ -85,14 +94,14 @@ def physics_agreement(graphs: list[ArchGraph]) -> Counter[str]:
     return found
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("counting")
 def test_counts_on_physics_equal_the_table_but_for_early_runs() -> None:
     found = physics_agreement(spread(300))
     assert found["equal"] > 0.9 * found.total()
     assert found["other"] < 0.02 * found.total()
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("counting")
 @pytest.mark.slow
 def test_all_counts_on_cora() -> None:
     table = load_nas_bench_graph("cora")
@@ -104,7 +113,7 @@ def test_all_counts_on_cora() -> None:
     assert wrong == []
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("counting")
 @pytest.mark.slow
 def test_all_counts_on_physics() -> None:
     found = physics_agreement(list(SPACE.networks))

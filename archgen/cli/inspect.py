@@ -1,0 +1,145 @@
+"""Commands that only look: spaces, sample, status, pareto. None of them loads torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from archgen.session import read_campaign
+from bo.campaign import Campaign
+from bo.records import Trial
+from graphs.draw_text import draw_text
+from graphs.errors import InvalidOption, StoreError, unknown_name
+from graphs.graph_json import graph_to_dict
+from graphs.spaces.catalogue import SPACES, get_space
+from graphs.tables.catalogue import tasks_of
+from graphs.tables.table import UNITS
+
+COSTS = ("params", "latency", "macs")
+
+
+def list_spaces(as_json: bool) -> None:
+    rows = [
+        {
+            "space": space.name,
+            "summary": space.summary,
+            "descriptions": space.size,
+            "networks": space.network_count,
+            "tasks": list(tasks_of(space.name)),
+        }
+        for space in map(get_space, SPACES)
+    ]
+    if as_json:
+        print(json.dumps({"spaces": rows}))
+        return
+    table = Table("space", "what", "descriptions", "networks", "tasks", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(row["space"], row["summary"], f"{row['descriptions']:,}", f"{row['networks']:,}", " ".join(row["tasks"]))
+    Console().print(table)
+
+
+def draw_samples(space_name: str, count: int, seed: int, as_json: bool) -> None:
+    space = get_space(space_name)
+    if count < 1:
+        raise InvalidOption(f"cannot draw {count} architectures; ask for at least 1")
+    rng = np.random.default_rng(seed)
+    graphs = [space.sample(rng) for _ in range(count)]
+    if as_json:
+        drawn = [
+            {"arch": space.format(g), "id": space.canonical(g), "graph": graph_to_dict(g, space.name)} for g in graphs
+        ]
+        print(json.dumps({"space": space.name, "seed": seed, "samples": drawn}))
+        return
+    for graph in graphs:
+        print(f"{space.format(graph)}  ({space.canonical(graph)})\n{draw_text(graph)}\n")
+
+
+def show_status(folder: Path, as_json: bool) -> None:
+    campaign = read_campaign(folder)
+    summary = summarise(campaign)
+    if as_json:
+        print(json.dumps(summary))
+        return
+    config = campaign.config
+    print(f"{config.space} on {config.task}, strategy {config.strategy}, seed {config.seed}: {summary['queries']} queries")
+    if (best := campaign.best()) is not None:
+        print("\n".join(describe(campaign, best)))
+
+
+def show_pareto(folder: Path, minimize: list[str] | None, as_json: bool) -> None:
+    campaign = read_campaign(folder)
+    done = campaign.history.done
+    if not done:
+        raise StoreError(f"{folder}: no trial has ended yet; run archgen search first")
+    known = done[0].metrics
+    costs = minimize or [name for name in COSTS if name in known]
+    for name in costs:
+        if name not in known:
+            raise unknown_name("metric", name, known)
+    directions = {campaign.objective.metric: campaign.objective.maximize, **dict.fromkeys(costs, False)}
+    front = campaign.pareto(directions)
+    if as_json:
+        print(json.dumps({"directions": directions, "front": [trial_as_dict(campaign, trial) for trial in front]}))
+        return
+    table = Table("architecture", *(f"{name} [{UNITS.get(name, '')}]" for name in directions), box=None, pad_edge=False)
+    for trial in front:
+        table.add_row(trial.arch, *(f"{trial.metrics[name]:.4g}" for name in directions))
+    Console().print(table)
+
+
+def trial_as_dict(campaign: Campaign, trial: Trial) -> dict[str, Any]:
+    """A trial for machines."""
+    return {
+        "arch": trial.arch,
+        "graph": graph_to_dict(trial.graph, campaign.space.name),
+        "id": trial.identity,
+        "metrics": dict(trial.metrics),
+        "number": trial.number,
+        "origin": trial.proposal.origin,
+    }
+
+
+def summarise(campaign: Campaign) -> dict[str, Any]:
+    """What a search found, for machines: best, queries, valid, seed, regret and relative improvement where known."""
+    history, best = campaign.history, campaign.best()
+    return {
+        "best": None if best is None else trial_as_dict(campaign, best),
+        "queries": campaign.spent,
+        "valid": len(history.done),
+        "seed": campaign.config.seed,
+        "space": campaign.config.space,
+        "task": campaign.config.task,
+        "strategy": campaign.config.strategy,
+        "objective": campaign.objective.metric,
+        **({} if best is None else compare(campaign, best)),
+    }
+
+
+def compare(campaign: Campaign, trial: Trial) -> dict[str, float]:
+    """Regret against the table's best and relative improvement over its mean, in percent, where they are known."""
+    value, reference = trial.metrics[campaign.objective.metric], campaign.reference
+    found = {}
+    if "best" in reference:
+        found["regret"] = reference["best"] - value
+    if "mean" in reference:
+        found["relative_improvement"] = 100 * (value - reference["mean"]) / reference["mean"]
+    return found
+
+
+def describe(campaign: Campaign, trial: Trial) -> list[str]:
+    """The best architecture for people: drawing, metrics, regret, relative improvement."""
+    lines = [f"best: {trial.arch}  (query {trial.number + 1}, from {trial.proposal.origin})", draw_text(trial.graph)]
+    lines += [f"  {name:<16} {value:.4g} {UNITS.get(name, '')}".rstrip() for name, value in trial.metrics.items()]
+    found, reference = compare(campaign, trial), campaign.reference
+    if "regret" in found:
+        lines.append(f"  {'regret':<16} {found['regret']:.2f} points below the table's best, {reference['best']:.2f}")
+    if "relative_improvement" in found:
+        lines.append(
+            f"  {'improvement':<16} {found['relative_improvement']:+.1f} % over the mean architecture, {reference['mean']:.2f}"
+        )
+    return lines

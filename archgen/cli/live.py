@@ -1,0 +1,114 @@
+"""The live display of a search on standard error: progress, best so far, what the generator proposes."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from types import TracebackType
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from archgen.cli.inspect import compare
+from bo.campaign import Campaign
+from bo.records import Trial
+from graphs.archgraph import ArchGraph
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+SHOWN = 5
+PLAIN_EVERY = 10
+
+
+class LiveView:
+    """Redrawn in place on a terminal; a line now and then elsewhere."""
+
+    def __init__(self, budget: int) -> None:
+        self._console = Console(stderr=True)
+        self._progress = Progress(
+            TextColumn("{task.description:<22}"), BarColumn(40), MofNCompleteColumn(), TimeElapsedColumn()
+        )
+        self._budget = budget
+        self._training: int | None = None
+        self._searching: int | None = None
+        self._campaign: Campaign | None = None
+        self._proposals: Counter[str] = Counter()
+        self._live = Live(console=self._console, get_renderable=self._render, refresh_per_second=4, transient=True)
+
+    def __enter__(self) -> LiveView:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def begin(self, campaign: Campaign) -> None:
+        self._campaign = campaign
+        self._searching = self._progress.add_task("queries", total=self._budget, completed=campaign.spent)
+        if campaign.spent:
+            self.note(f"going on after {campaign.spent} queries")
+
+    def note(self, text: str) -> None:
+        """A remark that stays."""
+        self._console.print(text, highlight=False)
+
+    def training(self, step: int, steps: int, loss: float) -> None:
+        """The generator has been trained for `step` of `steps`; `loss` in nats a slot."""
+        if self._training is None:
+            self._training = self._progress.add_task("training the generator", total=steps)
+            if not self._console.is_terminal:
+                self.note("training the generator on the unlabelled space")
+        self._progress.update(self._training, completed=step, description=f"generator, loss {loss:.2f}")
+
+    def drawing(self, graphs: Sequence[ArchGraph]) -> None:
+        """What the generator has in mind at one of its steps."""
+        assert self._campaign is not None
+        self._proposals = Counter(map(self._campaign.space.format, graphs))
+
+    def trial(self, campaign: Campaign, trial: Trial) -> None:
+        """A query has ended."""
+        assert self._searching is not None
+        self._progress.update(self._searching, completed=campaign.spent)
+        best = campaign.best()
+        if not self._console.is_terminal and campaign.spent % PLAIN_EVERY == 0 and best is not None:
+            value = best.metrics[campaign.objective.metric]
+            self.note(f"query {campaign.spent}/{self._budget}: best {campaign.objective.metric} {value:.4g}, {best.arch}")
+
+    def _render(self) -> Group:
+        parts = [self._progress, *([] if self._campaign is None else self._state(self._campaign))]
+        return Group(*parts)
+
+    def _state(self, campaign: Campaign) -> list[Panel]:
+        history, best = campaign.history, campaign.best()
+        if best is None:
+            return []
+        value = best.metrics[campaign.objective.metric]
+        regret = compare(campaign, best).get("regret")
+        head = f"{value:.4g}" + ("" if regret is None else f"   regret {regret:.2f}")
+        text = Text(f"{head}\n{best.arch}\n{sparkline(history.best_so_far())}")
+        panels = [Panel(text, title=f"best {campaign.objective.metric}", title_align="left", width=76)]
+        if self._proposals:
+            table = Table("the generator has in mind", "of 64", box=None, pad_edge=False)
+            for arch, count in self._proposals.most_common(SHOWN):
+                table.add_row(arch, str(count))
+            panels.append(Panel(table, width=76))
+        return panels
+
+
+def sparkline(values: Sequence[float], width: int = 70) -> str:
+    """Block characters for a curve, resampled to at most `width`."""
+    known = [value for value in values if not math.isnan(value)]
+    if not known:
+        return ""
+    step = max(1, math.ceil(len(known) / width))
+    low, high = min(known), max(known)
+    scale = (len(BLOCKS) - 1) / ((high - low) or 1.0)
+    return "".join(BLOCKS[round((value - low) * scale)] for value in known[::step])

@@ -1,0 +1,196 @@
+"""The `archgen` command: its options and help. What a command does is loaded when it runs, so that help is instant."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="archgen",
+    help="Design neural architectures: generate graphs, search benchmarks, watch campaigns.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+class WandbMode(str, Enum):
+    """Where W&B keeps its runs."""
+
+    online = "online"
+    offline = "offline"
+    disabled = "disabled"
+
+
+class Distinct(str, Enum):
+    """What is evaluated at most once."""
+
+    network = "network"
+    description = "description"
+
+
+Space = Annotated[str, typer.Argument(help="A space, see: archgen spaces.")]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The campaign's directory.")]
+Json = Annotated[bool, typer.Option("--json", help="The last line on standard output is one JSON object.")]
+Task = Annotated[str, typer.Option(help="What the space was measured on, see: archgen spaces.")]
+Seed = Annotated[int, typer.Option(min=0, help="Where all chance comes from.")]
+Budget = Annotated[int, typer.Option(help="Queries in all.")]
+Maximize = Annotated[str | None, typer.Option(metavar="METRIC", help="The objective; the task's own unless given.")]
+Threads = Annotated[int, typer.Option(help="Threads of the numeric libraries; small tensors are fastest on one.")]
+Unique = Annotated[Distinct, typer.Option(help="Evaluate each network once, or each description once.")]
+
+
+@app.command()
+def spaces(as_json: Json = False) -> None:
+    """List the search spaces, their sizes and what they were measured on."""
+    from archgen.cli.inspect import list_spaces
+
+    list_spaces(as_json)
+
+
+@app.command()
+def sample(
+    space: Space,
+    count: Annotated[int, typer.Option("-n", "--count", help="How many.")] = 3,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Draw random valid architectures of a space."""
+    from archgen.cli.inspect import draw_samples
+
+    draw_samples(space, count, seed, as_json)
+
+
+@app.command()
+def search(
+    space: Space,
+    task: Task,
+    budget: Budget = 100,
+    seed: Seed = 0,
+    folder: Annotated[Path | None, typer.Option("--dir", help="Where the campaign is kept and gone on with.")] = None,
+    strategy: Annotated[str, typer.Option(help="What proposes the candidates.")] = "archgen",
+    maximize: Maximize = None,
+    batch: Annotated[int, typer.Option(help="Candidates a step.")] = 1,
+    threads: Threads = 1,
+    distinct: Unique = Distinct.network,
+    wandb: Annotated[WandbMode, typer.Option(help="Log to W&B.")] = WandbMode.offline,
+    as_json: Json = False,
+) -> None:
+    """Search a benchmark. The same command goes on with what was interrupted."""
+    from archgen.cli.search import run_search
+
+    folder = folder or Path("runs") / f"{space}-{task}-{strategy}-s{seed}"
+    run_search(space, task, budget, seed, folder, strategy, maximize, batch, threads, distinct.value, wandb.value, as_json)
+
+
+@app.command()
+def status(folder: Folder, as_json: Json = False) -> None:
+    """Show how far a campaign is and what it found, also while it runs."""
+    from archgen.cli.inspect import show_status
+
+    show_status(folder, as_json)
+
+
+@app.command()
+def pareto(
+    folder: Folder,
+    minimize: Annotated[list[str] | None, typer.Option(help="Cost metrics; params and latency where known.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the architectures that no other one beats in the objective and in the costs."""
+    from archgen.cli.inspect import show_pareto
+
+    show_pareto(folder, minimize, as_json)
+
+
+@app.command()
+def report(
+    folder: Folder,
+    out: Annotated[Path | None, typer.Option(help="The HTML file; DIR/report.html unless given.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the campaign's report, one self-contained HTML file."""
+    from archgen.cli.views import make_report
+
+    make_report(folder, out, as_json)
+
+
+@app.command()
+def wandb(
+    folder: Folder,
+    mode: Annotated[WandbMode, typer.Option(help="Where W&B keeps the run.")] = WandbMode.offline,
+    as_json: Json = False,
+) -> None:
+    """Rebuild the campaign's W&B run from its store."""
+    from archgen.cli.views import rebuild_wandb
+
+    rebuild_wandb(folder, mode.value, as_json)
+
+
+@app.command()
+def bench(
+    space: Space,
+    task: Task,
+    budget: Budget = 100,
+    seeds: Annotated[int, typer.Option(help="Campaigns a strategy, with seeds 0, 1, ...")] = 10,
+    strategies: Annotated[
+        str, typer.Option(help="Strategies to compare, separated by commas.")
+    ] = "random,evolution,local-search,wl-gp,archgen-mutation,archgen",
+    maximize: Maximize = None,
+    distinct: Unique = Distinct.network,
+    workers: Annotated[int, typer.Option(help="Processes of one thread each.")] = 2,
+    folder: Annotated[Path | None, typer.Option("--dir", help="Where campaigns and results are kept.")] = None,
+    first_seed: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Compare strategies over seeds: a table, a CSV and a plot with confidence bands."""
+    from archgen.cli.bench import run_bench
+
+    folder = folder or Path("runs") / f"bench-{space}-{task}"
+    names = [name.strip() for name in strategies.split(",") if name.strip()]
+    run_bench(
+        space, task, budget, seeds, names, maximize, distinct.value, workers, folder, first_seed, as_json
+    )
+
+
+def run(arguments: list[str] | None = None) -> None:
+    """Entry point. Exit code 0 done, 2 the user's mistake, 1 ours, 130 interrupted."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    as_json = "--json" in arguments
+    try:
+        sys.exit(typer.main.get_command(app).main(args=arguments, prog_name="archgen", standalone_mode=False) or 0)
+    except (KeyboardInterrupt, typer.Abort):
+        _fail("interrupted; run the same command to go on", 130, as_json)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        _fail(*_judge(error), as_json)
+
+
+def _judge(error: Exception) -> tuple[str, int]:
+    """The one line to show for `error`, and the exit code."""
+    from graphs.errors import ArchgenError
+
+    if isinstance(error, ArchgenError):
+        return " ".join(str(error).split()), 2
+    if hasattr(error, "format_message"):  # the command line parser's own errors
+        return " ".join(error.format_message().split()) + " See: archgen --help.", 2
+    if os.environ.get("ARCHGEN_TRACEBACK"):
+        traceback.print_exc()
+    told = f"{type(error).__name__}: {error}"
+    return f"internal error, {told}; set ARCHGEN_TRACEBACK=1 to see where, and report it", 1
+
+
+def _fail(message: str, code: int, as_json: bool) -> Any:
+    print(f"archgen: {message}", file=sys.stderr)
+    if as_json:
+        print(json.dumps({"error": message, "exit_code": code}))
+    sys.exit(code)

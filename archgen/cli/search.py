@@ -1,0 +1,93 @@
+"""`archgen search`: run a campaign on a benchmark with a live display, and tell what it found."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Literal
+
+from archgen.cli.inspect import describe, summarise
+from archgen.cli.live import LiveView
+from archgen.session import REPORT, open_campaign
+from bo.campaign import Campaign
+from bo.records import Trial
+from bo.wandb_view import WandbView
+from graphs.errors import InvalidOption
+from graphs.space import SearchSpace
+from graphs.spaces.catalogue import get_space
+from graphs.tables.catalogue import load_table
+
+
+def run_search(
+    space: str,
+    task: str,
+    budget: int,
+    seed: int,
+    folder: Path,
+    strategy: str,
+    maximize: str | None,
+    batch: int,
+    threads: int,
+    distinct: Literal["network", "description"],
+    wandb_mode: Literal["online", "offline", "disabled"],
+    as_json: bool,
+) -> None:
+    started = time.perf_counter()
+    table = load_table(space, task)
+    check_budget(get_space(space), budget, distinct)
+    with LiveView(budget) as live, open_campaign(
+        folder,
+        space=space,
+        task=task,
+        strategy=strategy,
+        seed=seed,
+        maximize=maximize,
+        batch=batch,
+        threads=threads,
+        distinct=distinct,
+        watch_training=live.training,
+        watch_drawing=live.drawing,
+    ) as campaign:
+        live.begin(campaign)
+        finished_before = campaign.spent >= budget
+        view = WandbView.open(campaign.store, folder, "disabled" if finished_before else wandb_mode)
+
+        def watch(trial: Trial) -> None:
+            live.trial(campaign, trial)
+            view.log(campaign.history, trial, campaign.reference)
+
+        campaign.run(table, budget, watch)
+        report = folder / REPORT
+        if not (finished_before and report.exists()):
+            live.note("writing the report")
+            from bo.report import write_report
+
+            write_report(campaign.space, campaign.store, report)
+        view.finish(campaign.space, campaign.history, campaign.reference, report)
+    _tell(campaign, report, view.location, time.perf_counter() - started, as_json)
+
+
+def check_budget(space: SearchSpace, budget: int, distinct: str) -> None:
+    """Raise `InvalidOption` where `budget` is below 1 or above what the space holds."""
+    most = space.network_count if distinct == "network" else space.size
+    if budget < 1:
+        raise InvalidOption(f"budget {budget}: expected at least 1 query")
+    if most is not None and budget > most:
+        kind = "distinct networks" if distinct == "network" else "descriptions"
+        raise InvalidOption(f"budget {budget}: {space.name} has only {most} {kind}; ask for at most that many queries")
+
+
+def _tell(campaign: Campaign, report: Path, wandb_location: str, seconds: float, as_json: bool) -> None:
+    if as_json:
+        found = {**summarise(campaign), "report": str(report), "wandb": wandb_location, "seconds": round(seconds, 1)}
+        print(json.dumps(found))
+        return
+    best = campaign.best()
+    if best is None:
+        print(f"no candidate could be evaluated in {campaign.spent} queries; see {report}")
+    else:
+        print("\n".join(describe(campaign, best)))
+    print(f"queries {campaign.spent}, valid {len(campaign.history.done)}, seed {campaign.config.seed}, {seconds:.0f} s")
+    print(f"report: {report}")
+    print(f"W&B:    {wandb_location or 'not logged; rebuild it with: archgen wandb ' + str(report.parent)}")

@@ -1,0 +1,105 @@
+"""open_campaign: a campaign in a directory, begun or gone on with, under the directory's lock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from archgen.strategies import build_strategy, check_strategy
+from bo.campaign import Campaign, identifier
+from bo.lock import hold
+from bo.records import CampaignConfig, Objective
+from bo.store import Store
+from graphs.archgraph import ArchGraph
+from graphs.errors import InvalidOption, StoreError
+from graphs.spaces.catalogue import get_space
+from graphs.tables.catalogue import load_table
+
+STORE = "campaign.sqlite"
+REPORT = "report.html"
+
+
+@contextmanager
+def open_campaign(
+    folder: Path | str,
+    *,
+    space: str,
+    task: str,
+    strategy: str = "archgen",
+    seed: int = 0,
+    maximize: str | None = None,
+    batch: int = 1,
+    threads: int = 1,
+    distinct: Literal["network", "description"] = "network",
+    watch_training: Callable[[int, int, float], object] = lambda *_: None,
+    watch_drawing: Callable[[Sequence[ArchGraph]], object] = lambda _: None,
+) -> Iterator[Campaign]:
+    """The campaign in `folder`, begun where there is none, ready to ask and tell.
+
+    Args:
+        folder: the campaign's directory.
+        space, task: a benchmark of `archgen spaces`.
+        strategy: one of `archgen.strategies.STRATEGIES`.
+        seed: where all chance comes from.
+        maximize: the metric to maximise; the table's own objective unless given.
+        batch: candidates a step.
+        threads: threads for the numeric libraries.
+        distinct: evaluate each network once, or each description once.
+        watch_training, watch_drawing: see `build_strategy`.
+
+    Raises:
+        UnknownName, InvalidOption, TableError: something in the arguments, before anything is written.
+        StoreError: the directory holds another campaign or cannot be used; CampaignBusy: another process is at it.
+    """
+    folder = Path(folder)
+    search_space = get_space(space)
+    table = load_table(space, task)
+    check_strategy(strategy)
+    metric = maximize or table.objective
+    values = table.column(metric)
+    if batch < 1 or threads < 1:
+        raise InvalidOption(f"batch {batch} and threads {threads} must both be at least 1")
+    config = CampaignConfig(space, task, strategy, Objective(metric), seed, batch, threads, distinct)
+    with hold(folder):
+        store = Store(folder / STORE, create=True)
+        try:
+            reference = {"best": float(values.max()), "mean": float(values.mean())}
+            campaign = Campaign(search_space, config, store, reference=reference)
+            campaign.strategy = _Lazy(campaign, folder, watch_training, watch_drawing)
+            yield campaign
+        finally:
+            store.close()
+
+
+def read_campaign(folder: Path | str) -> Campaign:
+    """The campaign in `folder`, for reading, also while another process works on it.
+
+    Raises:
+        StoreError: there is none, or it cannot be read.
+    """
+    store = Store(Path(folder) / STORE)
+    config = store.read_config()
+    if config is None:
+        raise StoreError(f"{folder}: the campaign was never begun; run archgen search with this --dir")
+    return Campaign(get_space(config.space), config, store)
+
+
+class _Lazy:
+    """Builds the strategy at the first proposal, so that a finished campaign opens without torch."""
+
+    def __init__(self, campaign: Campaign, folder: Path, *watch: Any) -> None:
+        self._campaign, self._folder, self._watch = campaign, folder, watch
+        self._strategy: Any = None
+
+    def propose(self, history: Any, count: int, rng: Any) -> Any:
+        if self._strategy is None:
+            config = self._campaign.config
+            if config.strategy in ("wl-gp", "archgen", "archgen-mutation"):
+                import torch
+
+                torch.set_num_threads(config.threads)
+            identify = identifier(self._campaign.space, config.distinct)
+            self._strategy = build_strategy(self._campaign.space, config, identify, self._folder, *self._watch)
+        return self._strategy.propose(history, count, rng)

@@ -1,0 +1,120 @@
+"""The named strategies of the command line, each put together from its parts; torch is loaded by those that need it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bo.records import CampaignConfig
+from bo.strategies.evolution import RegularisedEvolution
+from bo.strategies.local_search import LocalSearch
+from bo.strategies.random_search import RandomSearch
+from bo.strategies.strategy import Identify, Strategy
+from graphs.archgraph import ArchGraph
+from graphs.errors import unknown_name
+from graphs.space import SearchSpace
+
+if TYPE_CHECKING:
+    from bo.strategies.model_based import Source
+    from bo.surrogate import GraphScore, Surrogate
+
+STRATEGIES = {
+    "random": "uniform draws",
+    "evolution": "regularised evolution, population 50, sample 10",
+    "local-search": "all neighbours of the incumbent, then its best; restarts",
+    "wl-gp": "GP on graph features, log-EI over the whole space where it can be listed",
+    "archgen": "the same GP and log-EI over a pool from the guided diffusion generator, mutations and random graphs",
+    "archgen-mutation": "archgen with mutations in the generator's place (the ablation)",
+}
+GENERATED = 64
+"""Graphs of a step's pool that the generator draws, and mutants that stand in their place in the ablation."""
+PARENTS = 5
+RANDOM = 64
+LISTED_UP_TO = 50_000
+
+
+def check_strategy(name: str) -> None:
+    """Raise `UnknownName`, with the nearest name, unless `name` is a strategy."""
+    if name not in STRATEGIES:
+        raise unknown_name("strategy", name, STRATEGIES)
+
+
+def build_strategy(
+    space: SearchSpace,
+    config: CampaignConfig,
+    identify: Identify,
+    folder: Path,
+    watch_training: Callable[[int, int, float], object] = lambda *_: None,
+    watch_drawing: Callable[[Sequence[ArchGraph]], object] = lambda _: None,
+) -> Strategy:
+    """The strategy that `config` names.
+
+    Args:
+        folder: where a generator is kept, or found from an earlier process.
+        watch_training: called with finished steps, all steps and the loss while a generator is trained.
+        watch_drawing: called with the graphs that the generator has in mind at each of its steps.
+
+    Raises:
+        UnknownName: no such strategy.
+        CheckpointError: the folder holds a generator that cannot be used.
+    """
+    check_strategy(config.strategy)
+    if config.strategy == "random":
+        return RandomSearch(space, identify)
+    if config.strategy == "evolution":
+        return RegularisedEvolution(space, identify)
+    if config.strategy == "local-search":
+        return LocalSearch(space, identify)
+
+    from bo.strategies import pool
+    from bo.strategies.model_based import ModelBased
+
+    around = (pool.neighbours_of_leaders(space, PARENTS), pool.random_draws(space, RANDOM))
+    sources: tuple[Source, ...]
+    if config.strategy == "archgen":
+        generator = _Guided(space, config.seed, folder, watch_training, watch_drawing)
+        sources = (pool.generated(generator, GENERATED), *around)
+    elif config.strategy == "wl-gp" and space.enumerable and len(space.networks) <= LISTED_UP_TO:
+        sources = (pool.listed(space.networks),)
+    else:
+        sources = (pool.mutants_of_leaders(space, PARENTS, GENERATED), *around)
+    return ModelBased(space, identify, _surrogates(space), sources)
+
+
+def _surrogates(space: SearchSpace) -> Callable[[], Surrogate]:
+    """A maker of untrained WLGPs that share what they know of graphs' features."""
+    from predictors.kernel import GraphFeatures
+    from predictors.wl_gp import GROUPS, WLGP
+
+    features = GraphFeatures(GROUPS)
+    return lambda: WLGP(space.network, features=features)
+
+
+class _Guided:
+    """The diffusion generator of a campaign, trained on the unlabelled space before its first draw, then kept."""
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        seed: int,
+        folder: Path,
+        watch_training: Callable[[int, int, float], object],
+        watch_drawing: Callable[[Sequence[ArchGraph]], object],
+    ) -> None:
+        from archgen.diffusion.checkpoint import load_generator, save_generator
+
+        path = folder / "generator.safetensors"
+        if not path.exists():
+            from archgen.diffusion.training import TrainingConfig, train_generator
+
+            config = TrainingConfig(seed=seed)
+            trained = train_generator(space, config, watch=lambda step, loss: watch_training(step, config.steps, loss))
+            save_generator(trained, path)
+        self._generator = load_generator(path, space)
+        self._watch = watch_drawing
+
+    def draw(self, count: int, score: GraphScore, seed: int) -> list[ArchGraph]:
+        from archgen.diffusion.guidance import Guide
+
+        return self._generator.sample(count, seed, guide=Guide(score), watch=self._watch)

@@ -1,0 +1,107 @@
+from collections import defaultdict
+
+import numpy as np
+import pytest
+from graphs.archgraph import ArchGraph, Op
+from graphs.errors import InvalidArchitecture
+from graphs.spaces.nas_bench_graph import LINKS, NasBenchGraph
+from nas_bench_graph.architecture import Arch
+
+SPACE = NasBenchGraph()
+
+
+def oracle(graph: ArchGraph) -> int:
+    """The benchmark's own key of a description."""
+    links, ops = SPACE.describe(graph)
+    key: int = Arch(list(links), list(ops)).valid_hash()
+    return key
+
+
+def test_all_descriptions_against_the_benchmarks_own_code() -> None:
+    """Two descriptions have one id exactly when the benchmark gives them one key, and `table_key` is that key."""
+    keys, ids = defaultdict(set), defaultdict(set)
+    for graph in SPACE.enumerate():
+        network, key = SPACE.simplify(graph), oracle(graph)
+        keys[network].add(key)
+        ids[key].add(network)
+    assert len(keys) == len(ids) == 26_206
+    assert all(len(found) == 1 for found in (*keys.values(), *ids.values()))
+
+
+def test_table_keys_against_the_benchmarks_own_code() -> None:
+    rng = np.random.default_rng(0)
+    for graph in [SPACE.sample(rng) for _ in range(1500)]:
+        assert SPACE.table_key(graph) == oracle(graph), SPACE.format(graph)
+
+
+@pytest.mark.slow
+def test_all_table_keys_and_ids() -> None:
+    keys = {SPACE.canonical(graph): (SPACE.table_key(graph), oracle(graph)) for graph in SPACE.enumerate()}
+    assert len(keys) == 26_206
+    assert all(ours == theirs for ours, theirs in keys.values())
+    assert len({SPACE.canonical(graph) for graph in SPACE.networks}) == 26_206
+
+
+@pytest.mark.parametrize("links", LINKS)
+def test_all_skip_is_refused_with_the_reason(links: tuple[int, int, int, int]) -> None:
+    graph = SPACE.build(links, ("skip",) * 4)
+    for refuse in (SPACE.check, SPACE.format, SPACE.canonical):
+        with pytest.raises(InvalidArchitecture, match="every layer is skip, so there is no network to train"):
+            refuse(graph)
+    with pytest.raises(InvalidArchitecture, match="every layer is skip"):
+        SPACE.parse("".join(map(str, links)) + "|skip" * 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("0012|gat|gcn|skip", "expected the form"),
+        ("00120|gat|gcn|skip|fc", "expected the form"),
+        ("0021|gat|gcn|skip|fc", "parent list 0021 is not one of"),
+        ("00²1|gat|gcn|skip|fc", "expected the form"),
+        ("0012|gat|gnc|skip|fc", "node 2 has operation 'gnc'"),
+        ("0012|gat|input|skip|fc", "node 2 is input"),
+    ],
+)
+def test_unreadable_strings(text: str, reason: str) -> None:
+    with pytest.raises(InvalidArchitecture, match=reason):
+        SPACE.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("edges", "reason"),
+    [
+        (((0, 1), (0, 2), (1, 3), (2, 3), (2, 4), (3, 5), (4, 5)), "node 3 reads 2 nodes"),
+        (((0, 1), (0, 2), (2, 3), (2, 4), (1, 5), (3, 5), (4, 5)), "renumber the layers"),
+        (((0, 1), (0, 2), (1, 3), (2, 4), (3, 5)), "the output must read exactly"),
+        (((0, 1), (0, 2), (1, 3), (2, 4), (2, 5), (3, 5), (4, 5)), "the output must read exactly"),
+    ],
+)
+def test_wrong_wirings_name_the_rule(edges: tuple[tuple[int, int], ...], reason: str) -> None:
+    with pytest.raises(InvalidArchitecture, match=reason):
+        SPACE.check(ArchGraph(SPACE.parse("0012|gat|gcn|gin|fc").ops, edges))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("0123|skip|gat|gcn|fc", "0123|gat|skip|gcn|fc", True),  # a skip on a chain is the identity wherever it stands
+        ("0000|gat|gcn|gin|fc", "0000|fc|gin|gcn|gat", True),  # branches have no order
+        ("0112|gat|skip|gcn|fc", "0111|gat|skip|gcn|fc", False),
+        ("0000|skip|gat|gcn|fc", "0000|skip|skip|gat|gcn", False),
+        ("0011|gat|gcn|skip|fc", "0011|gat|gcn|fc|skip", True),
+    ],
+)
+def test_equal_networks(one: str, other: str, same: bool) -> None:
+    ids = [SPACE.canonical(SPACE.parse(text)) for text in (one, other)]
+    assert (ids[0] == ids[1]) == same
+
+
+def test_unread_skip_keeps_its_parent_in_the_output() -> None:
+    network = SPACE.simplify(SPACE.parse("0111|gat|skip|gcn|fc"))
+    assert Op("skip") in network.ops
+    assert SPACE.simplify(SPACE.parse("0000|skip|gat|gcn|fc")).ops.count(Op("skip")) == 0
+
+
+def test_ids_do_not_change_between_versions() -> None:
+    assert SPACE.canonical(SPACE.parse("0012|gat|gcn|skip|fc")) == "ID"
