@@ -84,11 +84,10 @@ def build_strategy(
 
 def _surrogates(space: SearchSpace) -> Callable[[], Surrogate]:
     """A maker of untrained WLGPs that share what they know of graphs' features."""
-    from predictors.kernel import GraphFeatures
-    from predictors.wl_gp import GROUPS, WLGP
+    from predictors.wl_gp import WLGP, feature_table
 
-    features = GraphFeatures(GROUPS)
-    return lambda: WLGP(space.network, features=features)
+    table = feature_table(space)
+    return lambda: WLGP(table)
 
 
 class _Guided:

@@ -10,7 +10,8 @@ import torch
 from botorch.acquisition.analytic import LogExpectedImprovement
 from botorch.acquisition.logei import qLogExpectedImprovement
 from botorch.models.model import Model
-from botorch.posteriors import GPyTorchPosterior, Posterior
+from botorch.posteriors.gpytorch import GPyTorchPosterior
+from botorch.posteriors.posterior import Posterior
 from botorch.sampling.normal import SobolQMCNormalSampler
 from gpytorch.distributions import MultivariateNormal
 from jaxtyping import Float
@@ -73,7 +74,7 @@ class _Marginals(Model):
     same marginals several times faster.
     """
 
-    def __init__(self, joint: Posterior) -> None:
+    def __init__(self, joint: GPyTorchPosterior) -> None:
         super().__init__()
         self._posterior = GPyTorchPosterior(MultivariateNormal(joint.mean, joint.variance[..., None]))
 
@@ -81,5 +82,5 @@ class _Marginals(Model):
     def num_outputs(self) -> int:
         return 1
 
-    def posterior(self, X: Tensor, *_: Any, **__: Any) -> Posterior:  # noqa: N803 BoTorch's name
+    def posterior(self, X: Tensor, *_: Any, **__: Any) -> Posterior:
         return self._posterior

@@ -27,8 +27,8 @@ Evaluator = Callable[[ArchGraph], Mapping[str, float]]
 class Campaign:
     """A Bayesian-optimisation campaign over architecture graphs.
 
-    All chance in step k comes from `(seed, k)`, and a strategy sees nothing but the history, so a campaign that is opened
-    again proposes what the uninterrupted one would have proposed.
+    All chance in step k comes from `(seed, k)`, and a strategy sees nothing but the history, so a campaign that is
+    opened again proposes what the uninterrupted one would have proposed.
 
     Args:
         space: where candidates come from.
@@ -53,7 +53,9 @@ class Campaign:
         if kept is None:
             store.write_config(config, reference or {})
         elif kept != config:
-            raise StoreError(f"{store.path.parent}: holds another campaign ({_difference(kept, config)}); choose another --dir")
+            raise StoreError(
+                f"{store.path.parent}: holds another campaign ({_difference(kept, config)}); choose another --dir"
+            )
         self.space, self.config, self.store, self.strategy = space, config, store, strategy
         self.reference: dict[str, float] = store.read_meta("reference") or {}
         self._trials = {trial.number: trial for trial in store.trials()}

@@ -23,7 +23,9 @@ def hold(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        raise StoreError(f"{folder}: cannot write here ({error.strerror}); choose another directory with --dir") from error
+        raise StoreError(
+            f"{folder}: cannot write here ({error.strerror}); choose another directory with --dir"
+        ) from error
     try:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -39,10 +39,8 @@ h3{font-size:1rem;margin:0 0 6px;overflow-wrap:anywhere}
 p{margin:0 0 12px;max-width:75ch}
 .lead,.note,figcaption,dt,caption,footer{color:var(--muted)}
 .note,figcaption{font-size:.875rem}
-nav{display:flex;flex-wrap:wrap;gap:4px 18px;font-size:.9rem;margin:14px 0 0}
-a{color:var(--accent)}
 section{background:var(--card);border:1px solid var(--rule);border-radius:12px;padding:22px;margin:18px 0}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:20px 0 0}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(180px,1fr));gap:12px;margin:20px 0 0}
 .tiles>div{background:var(--card);border:1px solid var(--rule);border-radius:12px;padding:12px 16px}
 dt{font-size:.82rem;overflow-wrap:anywhere}
 dd{margin:0;font-variant-numeric:tabular-nums}
@@ -55,7 +53,9 @@ dd{margin:0;font-variant-numeric:tabular-nums}
 .grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,188px),1fr));gap:14px;list-style:none;padding:0;
 margin:0}
 .grid li{border:1px solid var(--rule);border-radius:10px;padding:12px;min-width:0}
-.grid dl{grid-template-columns:1fr auto;gap:1px 8px;margin:6px 0 0;font-size:.84rem}
+.grid dl{grid-template-columns:1fr auto;gap:1px 6px;margin:6px 0 0;font-size:.8rem}
+.grid dt{font-size:inherit}
+.grid p{margin:-4px 0 4px}
 .grid dd{text-align:right}
 figure{margin:0}
 figure svg{display:block;width:100%;height:auto;max-width:600px;margin:0 auto}
@@ -77,9 +77,14 @@ details[open]>summary{margin-bottom:10px}
 footer{font-size:.82rem;padding-bottom:40px}
 :focus-visible{outline:2px solid var(--accent);outline-offset:2px}
 @media(max-width:560px){main,footer{padding:0 12px}section{padding:16px 14px}header{padding-top:22px}
-.tiles{grid-template-columns:1fr 1fr;gap:8px}.tiles>div{padding:10px 12px}.tiles dd{font-size:1.2rem}}
+.grid{grid-template-columns:1fr 1fr;gap:8px}.grid li{padding:10px 8px}
+.facts{grid-template-columns:minmax(0,max-content) minmax(0,1fr)}
+.tiles{grid-template-columns:1fr 1fr;gap:8px}.tiles>:first-child{grid-column:1/-1}
+.tiles>div{padding:10px 12px}.tiles dd{font-size:1.2rem}}
 @media print{section,.grid li,.tiles>div{break-inside:avoid}}
 """
+NONE = "\N{EN DASH}"
+"""What stands where there is no value."""
 _UNSHOWABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
@@ -89,7 +94,9 @@ class Html(str):
 
 def escape(text: object) -> Html:
     """`text` as markup that shows it; `Html` passes through."""
-    return text if isinstance(text, Html) else Html(html.escape(_UNSHOWABLE.sub("\N{REPLACEMENT CHARACTER}", str(text))))
+    return (
+        text if isinstance(text, Html) else Html(html.escape(_UNSHOWABLE.sub("\N{REPLACEMENT CHARACTER}", str(text))))
+    )
 
 
 def element(tag: str, *content: object, **attributes: str) -> Html:
@@ -103,24 +110,47 @@ def join(parts: Iterable[object]) -> Html:
     return Html("\n".join(map(escape, parts)))
 
 
-def number(value: float | None, signed: bool = False) -> str:
-    """Five significant digits, without an exponent where it reads well; a dash for None and for NaN."""
+def number(value: float | None, digits: int = 5) -> str:
+    """So many significant digits, without an exponent where it reads well; a dash for None and for NaN."""
     if value is None or math.isnan(value):
-        return "–"
-    if value == 0 or not math.isfinite(value):
-        return "0" if value == 0 else str(value)
-    scale = math.floor(math.log10(abs(value)))
-    if not -5 < scale < 8:
-        text = f"{value:.4g}"
+        return NONE
+    if not math.isfinite(value) or value == 0 or not 1e-5 <= abs(value) < 1e8:
+        text = f"{value:.{digits - 1}g}"
     else:
-        text = f"{value:,.0f}" if value == int(value) else f"{value:,.{min(max(0, 4 - scale), 6)}f}"
-    return ("+" if signed and value > 0 else "") + text.replace("-", "\N{MINUS SIGN}", 1 if value < 0 else 0)
+        text = f"{value:,.{max(0, digits - 1 - _scale(value))}f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+    return text.replace("-", "\N{MINUS SIGN}", 1) if value < 0 else text
+
+
+def signed(value: float, digits: int = 5) -> str:
+    """The number with a plus before it where it is positive."""
+    return ("+" if value > 0 else "") + number(value, digits)
+
+
+def column(values: Sequence[float | None]) -> list[str]:
+    """Numbers that stand under each other: all with the decimals that give the largest five significant digits.
+
+    Where some would lose more than three of their digits that way, each is written by itself.
+    """
+    given = [value for value in values if value is not None and math.isfinite(value) and value != 0]
+    scales = [_scale(value) for value in given]
+    whole = all(value == int(value) for value in given)
+    if not given or whole or max(scales) - min(scales) > 3 or not -5 <= min(scales) <= max(scales) < 8:
+        return [number(value) for value in values]
+    decimals = max(0, 4 - max(scales))
+    exact = [value is not None and math.isfinite(value) for value in values]
+    texts = [f"{value:,.{decimals}f}" if known else number(value) for value, known in zip(values, exact, strict=True)]
+    return [text.replace("-", "\N{MINUS SIGN}") for text in texts]
+
+
+def _scale(value: float) -> int:
+    return math.floor(math.log10(abs(value)))
 
 
 def quantity(metric: str, value: float | None) -> str:
     """The number with the unit of its metric, where it has one."""
     unit = UNITS.get(metric, "")
-    return f"{number(value)} {unit}".rstrip() if number(value) != "–" else "–"
+    return f"{number(value)} {unit}".rstrip() if number(value) != NONE else NONE
 
 
 def heading(metric: str) -> str:

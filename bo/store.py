@@ -1,4 +1,4 @@
-"""The campaign's store: SQLite in WAL mode, one transaction a step. It is the truth; W&B and the report are views of it."""
+"""The campaign's store: SQLite in WAL mode, one transaction a step. W&B and the report are views of it."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Store:
         return None if found is None else CampaignConfig(**{**found, "objective": Objective(**found["objective"])})
 
     def write_config(self, config: CampaignConfig, reference: Mapping[str, float]) -> None:
-        """Keep the configuration and what is known of the task: `best` and `mean` of the objective, where a table tells."""
+        """Keep the configuration and what a table tells of the task: `best` and `mean` of the objective."""
         self.write_meta({"config": asdict(config), "reference": dict(reference), "created": time.time()})
 
     def add_step(
@@ -137,7 +137,9 @@ class Store:
         if found is None or not found.isdigit():
             raise StoreError(f"{self.path}: a database, but no archgen campaign; choose another directory")
         if int(found) > SCHEMA:
-            raise StoreError(f"{self.path}: written by a newer archgen (schema {found}, this one reads {SCHEMA}); upgrade")
+            raise StoreError(
+                f"{self.path}: written by a newer archgen (schema {found}, this one reads {SCHEMA}); upgrade"
+            )
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:

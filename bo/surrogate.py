@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 from botorch.models.model import Model
-from botorch.posteriors import Posterior
+from botorch.posteriors.posterior import Posterior
 from jaxtyping import Float
 from torch import Tensor
 

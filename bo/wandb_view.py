@@ -10,6 +10,8 @@ import logging
 import os
 import shutil
 import sqlite3
+import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, redirect_stderr, suppress
@@ -115,7 +117,8 @@ class WandbView:
         import wandb
 
         run, kept = self._run, Path(self._run.dir).parent / self._store.name
-        run.summary["trials"] = wandb.Table(**_tabulate(history), allow_mixed_types=True)
+        columns, data = _tabulate(history)
+        run.summary["trials"] = wandb.Table(columns, data, allow_mixed_types=True)
         if history.best is not None:
             drawn = html.escape(draw_text(space.simplify(history.best.graph)))
             run.summary["best/network"] = wandb.Html(f"<pre>{drawn}</pre>", inject=False)
@@ -157,70 +160,14 @@ def rebuild(space: SearchSpace, store: Store, folder: Path, mode: Mode, report: 
     return view
 
 
-@dataclass
-class _Tally:
-    """What the rows accumulate over the queries so far."""
-
-    objective: Objective
-    queries: int = 0
-    failed: int = 0
-    best: float | None = None
-    origins: Counter[str] = field(default_factory=Counter)
-
-    def row(self, trial: Trial, reference: Mapping[str, float]) -> Row:
-        self.queries += 1
-        self.failed += trial.status == "failed"
-        self.origins[trial.proposal.origin] += 1
-        row: Row = {"query": self.queries, "status": trial.status, "failed": self.failed}
-        row |= {f"origin/{name}": count for name, count in self.origins.items()}
-        row |= {f"metrics/{name}": value for name, value in trial.metrics.items()}
-        mean, std = trial.proposal.mean, trial.proposal.std
-        row |= {f"predicted/{name}": v for name, v in (("mean", mean), ("std", std)) if v is not None}
-        if trial.status == "done":
-            value = trial.metrics[self.objective.metric]
-            better = max if self.objective.maximize else min
-            self.best = value if self.best is None else better(self.best, value)
-            row["objective"] = value
-            if mean is not None and std:
-                row["predicted/abs_z"] = abs(value - mean) / std
-        if self.best is not None:
-            row["best_so_far"] = self.best
-            if "best" in reference:
-                row["regret"] = abs(reference["best"] - self.best)
-        return row
-
-
-def _summarise(space: SearchSpace, history: History, reference: Mapping[str, float]) -> dict[str, Any]:
-    ended = len(history.trials) - len(history.pending)
-    values: dict[str, Any] = {"queries": ended, "space/log10_size": space.log10_size}
-    if ended:
-        values["valid_share"] = len(history.done) / ended
-    if (best := history.best) is not None:
-        values |= {"best/arch": best.arch, "best/query": best.number + 1}
-        values |= {f"best/{name}": value for name, value in best.metrics.items()}
-        value, sign = best.metrics[history.objective.metric], 1 if history.objective.maximize else -1
-        if "best" in reference:
-            values["regret"] = sign * (reference["best"] - value)
-        if mean := reference.get("mean"):
-            values["relative_improvement"] = sign * (value - mean) / abs(mean)
-    return values
-
-
-def _tabulate(history: History) -> dict[str, list[Any]]:
-    names = sorted({name for trial in history.done for name in trial.metrics})
-    data = [
-        [t.number, t.arch, t.proposal.origin, t.status, *(t.metrics.get(name) for name in names)]
-        for t in history.trials
-    ]
-    return {"columns": ["number", "arch", "origin", "status", *names], "data": data}
-
-
 def _identity(store: Store) -> str:
     text = json.dumps([store.read_meta("created"), store.read_meta("config")], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _start(config: CampaignConfig, identity: str, folder: Path, mode: Mode, project: str) -> Any:
+    if "wandb" not in sys.modules:
+        os.environ.pop("WANDB_SERVICE", None)  # a parent's service would keep our run open if we are killed
     import wandb
 
     (folder / "wandb").mkdir(parents=True, exist_ok=True)
@@ -229,20 +176,26 @@ def _start(config: CampaignConfig, identity: str, folder: Path, mode: Mode, proj
     with redirect_stderr(io.StringIO()):  # some notes on credentials come even when silent
         if mode == "online":
             _require_login()
-        else:
-            for old in (folder / "wandb").glob(f"offline-run-*-{identity}"):
+        for wait in (0.1, 0.3, 1.0, 3.0, 0.0):
+            for old in (folder / "wandb").glob(f"offline-run-*-{identity}") if mode == "offline" else ():
                 shutil.rmtree(old)
-        run = wandb.init(
-            dir=folder,
-            mode=mode,
-            project=project,
-            id=identity,
-            name=f"{config.space}-{config.task}-{config.strategy}-s{config.seed}",
-            config=asdict(config),
-            resume="allow" if mode == "online" else None,
-            reinit="create_new",  # a run of the user's own in this process stays theirs
-            settings=_settings(),
-        )
+            try:
+                run = wandb.init(
+                    dir=folder,
+                    mode=mode,
+                    project=project,
+                    id=identity,
+                    name=f"{config.space}-{config.task}-{config.strategy}-s{config.seed}",
+                    config=asdict(config),
+                    resume="allow" if mode == "online" else None,
+                    reinit="create_new",  # a run of the user's own in this process stays theirs
+                    settings=_settings(),
+                )
+                break
+            except Exception as error:
+                if not wait or "is in use" not in str(error):
+                    raise
+                time.sleep(wait)  # the service closes a run a little after finish() has returned
     run.define_metric("query")
     run.define_metric("*", step_metric="query")
     return run
@@ -290,3 +243,61 @@ def _abandon(run: Any) -> None:
     except Exception:  # its service is gone, and at exit wandb would say so with a traceback
         with suppress(Exception):
             wandb.teardown()
+
+
+@dataclass
+class _Tally:
+    """What the rows accumulate over the queries so far."""
+
+    objective: Objective
+    queries: int = 0
+    failed: int = 0
+    best: float | None = None
+    origins: Counter[str] = field(default_factory=Counter)
+
+    def row(self, trial: Trial, reference: Mapping[str, float]) -> Row:
+        self.queries += 1
+        self.failed += trial.status == "failed"
+        self.origins[trial.proposal.origin] += 1
+        row: Row = {"query": self.queries, "status": trial.status, "failed": self.failed}
+        row |= {f"origin/{name}": count for name, count in self.origins.items()}
+        row |= {f"metrics/{name}": value for name, value in trial.metrics.items()}
+        mean, std = trial.proposal.mean, trial.proposal.std
+        row |= {f"predicted/{name}": v for name, v in (("mean", mean), ("std", std)) if v is not None}
+        if trial.status == "done":
+            row["objective"] = value = trial.metrics[self.objective.metric]
+            better = max if self.objective.maximize else min
+            self.best = value if self.best is None else better(self.best, value)
+            if mean is not None and std:
+                row["predicted/abs_z"] = abs(value - mean) / std
+        if self.best is not None:
+            row["best_so_far"] = self.best
+            if "best" in reference:
+                row["regret"] = _sign(self.objective) * (reference["best"] - self.best)
+        return row
+
+
+def _summarise(space: SearchSpace, history: History, reference: Mapping[str, float]) -> dict[str, Any]:
+    ended = len(history.trials) - len(history.pending)
+    values: dict[str, Any] = {"queries": ended, "space/log10_size": space.log10_size}
+    if ended:
+        values["valid_share"] = len(history.done) / ended
+    if (best := history.best) is not None:
+        values |= {"best/arch": best.arch, "best/query": best.number + 1}
+        values |= {f"best/{name}": value for name, value in best.metrics.items()}
+        value, sign = best.metrics[history.objective.metric], _sign(history.objective)
+        if "best" in reference:
+            values["regret"] = sign * (reference["best"] - value)
+        if mean := reference.get("mean"):
+            values["relative_improvement"] = sign * (value - mean) / abs(mean)
+    return values
+
+
+def _tabulate(history: History) -> tuple[list[Any], list[Any]]:
+    names = sorted({name for trial in history.done for name in trial.metrics})
+    rows = [[t.number, t.arch, t.proposal.origin, t.status, *map(t.metrics.get, names)] for t in history.trials]
+    return ["number", "arch", "origin", "status", *names], rows
+
+
+def _sign(objective: Objective) -> int:
+    return 1 if objective.maximize else -1

@@ -26,8 +26,10 @@ class Op:
         return dict(self.attrs).get(attr)
 
     def __str__(self) -> str:
+        if not self.attrs:
+            return self.name
         inner = ",".join(f"{key}={value}" for key, value in self.attrs)
-        return f"{self.name}({inner})" if inner else self.name
+        return f"{self.name}({inner})"
 
     def __repr__(self) -> str:
         return f"Op({', '.join([repr(self.name), *(f'{k}={v!r}' for k, v in self.attrs)])})"

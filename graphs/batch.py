@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Int
@@ -63,21 +64,27 @@ def decode(space: SearchSpace, batch: GraphBatch) -> list[ArchGraph]:
     Raises:
         InvalidArchitecture: a row of the batch is not of the space.
     """
+    counts = batch.mask.sum(1).tolist()
+    if bool((batch.mask[:, 1:] & ~batch.mask[:, :-1]).any()):
+        raise InvalidArchitecture(f"{space.name}: the mask has a gap; the nodes of a graph come first")
+    edges: list[list[tuple[int, int]]] = [[] for _ in counts]
+    for row, i, j in batch.adj.nonzero().tolist():
+        edges[row].append((i, j))
+    ops: dict[tuple[int, ...], Op] = {}
+    known: dict[tuple[Any, ...], ArchGraph] = {}
     graphs = []
-    for codes, adj, mask in zip(batch.codes.tolist(), batch.adj, batch.mask, strict=True):
-        count = int(mask.sum())
-        if not bool(mask[:count].all()):
-            raise InvalidArchitecture(f"{space.name}: the mask has a gap; the nodes of a graph come first")
-        graph = ArchGraph(
-            tuple(_op(space, node) for node in codes[:count]),
-            tuple((int(i), int(j)) for i, j in adj.nonzero().tolist()),
-        )
-        space.check(graph)
-        graphs.append(graph)
+    for codes, count, wires in zip(batch.codes.tolist(), counts, edges, strict=True):
+        nodes = tuple(map(tuple, codes[:count]))
+        key = (nodes, tuple(wires))
+        if key not in known:
+            ops.update((node, _op(space, node)) for node in nodes if node not in ops)
+            known[key] = ArchGraph(tuple(ops[node] for node in nodes), key[1])
+            space.check(known[key])
+        graphs.append(known[key])
     return graphs
 
 
-def _op(space: SearchSpace, codes: list[int]) -> Op:
+def _op(space: SearchSpace, codes: tuple[int, ...]) -> Op:
     for field, code in zip(space.fields, codes, strict=True):
         if not 0 <= code < len(field.choices):
             raise InvalidArchitecture(

@@ -81,7 +81,8 @@ def from_pyg(space: SearchSpace, data: Data) -> ArchGraph:
         )
     if edge_index.ndim != 2 or edge_index.shape[0] != 2 or edge_index.is_floating_point():
         raise InvalidArchitecture(
-            f"{space.name}: edge_index is {edge_index.dtype} {tuple(edge_index.shape)}, expected integers of shape (2, edges)"
+            f"{space.name}: edge_index is {edge_index.dtype} {tuple(edge_index.shape)}, "
+            "expected integers of shape (2, edges)"
         )
     n = len(x)
     edges = ArchGraph((Op(""),) * n, tuple((int(i), int(j)) for i, j in edge_index.T.tolist())).edges

@@ -113,6 +113,17 @@ class SearchSpace(ABC):
         options = list(self.neighbours(graph))
         return options[int(rng.integers(len(options)))]
 
+    def representative(self, graph: ArchGraph) -> ArchGraph:
+        """A fixed description of the network of `graph`, the same for all of its descriptions.
+
+        The default is the one in `networks` where the space can be listed, else `graph` itself.
+        """
+        return self._by_network[self.network(graph)] if self.enumerable else graph
+
+    @cached_property
+    def _by_network(self) -> dict[ArchGraph, ArchGraph]:
+        return {self.network(graph): graph for graph in self.networks}
+
     @cached_property
     def network(self) -> Callable[[ArchGraph], ArchGraph]:
         """`simplify` with a memory of the last graphs."""

@@ -1,70 +1,95 @@
-"""Counts of what a graph contains: Weisfeiler-Lehman labels, paths, what touches input and output, and its shape."""
+"""What a graph contains, as named groups of counts or numbers: labels, what touches input and output, paths, shape."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-
-import numpy as np
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from graphs.archgraph import ArchGraph
 
-Counts = dict[str, float]
-FeatureGroup = Callable[[ArchGraph], Counts]
+
+class View(NamedTuple):
+    """Two sides of an architecture: the simplified network that is built, and a fixed description of it."""
+
+    network: ArchGraph
+    description: ArchGraph
+
+
+@dataclass(frozen=True)
+class FeatureGroup:
+    """Features that share one weight.
+
+    Args:
+        features: label to value.
+        counts: whether the values are counts, which enter a distance as square roots, or numbers.
+    """
+
+    features: Callable[[View], Mapping[str, float]]
+    counts: bool = True
 
 
 def wl_labels(level: int) -> FeatureGroup:
-    """Counts of the Weisfeiler-Lehman subtree labels after `level` refinements over predecessors (Shervashidze et al. 2011).
+    """Counts of the labels after `level` Weisfeiler-Lehman refinements over successors (Shervashidze et al. 2011).
 
     The input and output nodes take part in the refinement but are not counted.
     """
 
-    def group(graph: ArchGraph) -> Counts:
+    def features(view: View) -> Mapping[str, float]:
+        graph = view.network
         labels = [str(op) for op in graph.ops]
         for _ in range(level):
             labels = [
-                f"{label}({','.join(sorted(labels[i] for i in graph.predecessors[node]))})"
+                f"{label}({','.join(sorted(labels[i] for i in graph.successors[node]))})"
                 for node, label in enumerate(labels)
             ]
         return Counter(labels[node] for node in inner_nodes(graph))
 
-    return group
+    return FeatureGroup(features)
 
 
-def first_ops(graph: ArchGraph) -> Counts:
-    """Counts of the operations that read the input."""
-    return Counter(str(graph.ops[node]) for node in graph.successors[0])
+def _first(view: View) -> Mapping[str, float]:
+    return Counter(str(view.network.ops[node]) for node in view.network.successors[0])
 
 
-def last_ops(graph: ArchGraph) -> Counts:
-    """Counts of the operations that the output reads."""
-    return Counter(str(graph.ops[node]) for node in graph.predecessors[-1])
+def _last(view: View) -> Mapping[str, float]:
+    return Counter(str(view.network.ops[node]) for node in view.network.predecessors[-1])
 
 
-def ordered_pairs(graph: ArchGraph) -> Counts:
-    """Counts of (operation, later operation) over all pairs of nodes joined by a path."""
-    ancestors: list[set[int]] = []
-    for node in range(len(graph)):
-        ancestors.append(set(graph.predecessors[node]).union(*(ancestors[i] for i in graph.predecessors[node])))
-    inner = set(inner_nodes(graph))
-    return Counter(f"{graph.ops[i]}>{graph.ops[node]}" for node in inner for i in ancestors[node] & inner)
+def _paths(view: View) -> Mapping[str, float]:
+    graph = view.network
+    return Counter(">".join(str(graph.ops[node]) for node in path) for path in walk(graph, 0))
 
 
-def paths(graph: ArchGraph) -> Counts:
-    """Counts of the operation sequences along all paths from input to output (BANANAS, White et al. 2021)."""
-    return Counter(">".join(str(graph.ops[node]) for node in path) for path in _paths(graph, 0))
+def _slots(view: View) -> Mapping[str, float]:
+    graph = view.description
+    wiring = ";".join(f"{i}>{j}" for i, j in graph.edges)
+    return {wiring: 1.0, **{f"{node}:{op}": 1.0 for node, op in enumerate(graph.ops)}}
 
 
-def shape(graph: ArchGraph) -> Counts:
-    """Numbers: operations, operations read by the output, operations that read the input, longest and mean path."""
-    lengths = [len(path) for path in _paths(graph, 0)] or [0]
+def _shape(view: View) -> Mapping[str, float]:
+    graph = view.network
+    lengths = [len(path) for path in walk(graph, 0)] or [0]
     return {
         "operations": float(len(inner_nodes(graph))),
         "last": float(len(graph.predecessors[-1])),
         "first": float(len(graph.successors[0])),
         "longest": float(max(lengths)),
-        "mean": float(np.mean(lengths)),
+        "mean": sum(lengths) / len(lengths),
     }
+
+
+FIRST_OPS = FeatureGroup(_first)
+"""Counts of the operations that read the input."""
+LAST_OPS = FeatureGroup(_last)
+"""Counts of the operations that the output reads."""
+PATHS = FeatureGroup(_paths)
+"""Counts of the operation sequences along all paths from input to output (BANANAS, White et al. 2021)."""
+SLOTS = FeatureGroup(_slots)
+"""The description as it stands: which operation in which place, and the wiring as a whole."""
+SHAPE = FeatureGroup(_shape, counts=False)
+"""Operations, those that the output reads, those that read the input, longest and mean path."""
 
 
 def inner_nodes(graph: ArchGraph) -> range:
@@ -72,11 +97,11 @@ def inner_nodes(graph: ArchGraph) -> range:
     return range(1, len(graph) - 1)
 
 
-def _paths(graph: ArchGraph, node: int) -> Iterator[tuple[int, ...]]:
+def walk(graph: ArchGraph, node: int) -> Iterator[tuple[int, ...]]:
     """The inner nodes of each path from `node` to the last node, `node` itself left out."""
     last = len(graph) - 1
     for after in graph.successors[node]:
         if after == last:
             yield ()
         else:
-            yield from ((after, *rest) for rest in _paths(graph, after))
+            yield from ((after, *rest) for rest in walk(graph, after))

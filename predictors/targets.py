@@ -9,6 +9,8 @@ from jaxtyping import Float
 
 MAD_TO_STD = 1.4826
 """Median absolute deviation to standard deviation for a Gaussian."""
+SPREAD = 0.5
+"""Share of the robust standard deviation that is added to every gap."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,7 @@ class GapTransform:
 
     Args:
         top: the best value seen.
-        spread: the robust standard deviation of the values, which keeps the best one finite.
+        spread: half the robust standard deviation of the values, which keeps the best one finite.
         mean, std: of the logarithm over the training values.
     """
 
@@ -30,7 +32,9 @@ class GapTransform:
     def fit(values: Float[np.ndarray, " n"]) -> GapTransform:
         """The transform for `values`; equal values give the identity up to a shift."""
         top = float(values.max())
-        spread = MAD_TO_STD * float(np.median(np.abs(values - np.median(values)))) or float(values.std()) or 1.0
+        spread = (
+            SPREAD * MAD_TO_STD * float(np.median(np.abs(values - np.median(values)))) or float(values.std()) or 1.0
+        )
         raw = -np.log(top - values + spread)
         return GapTransform(top, spread, float(raw.mean()), float(raw.std()) or 1.0)
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from botorch.fit import fit_gpytorch_mll
 from botorch.models import SingleTaskGP
-from botorch.posteriors import Posterior
+from botorch.posteriors.posterior import Posterior
 from gpytorch.constraints import GreaterThan
-from gpytorch.kernels import ScaleKernel
 from gpytorch.likelihoods import GaussianLikelihood
+from gpytorch.means import ZeroMean
 from gpytorch.mlls import ExactMarginalLogLikelihood
 from gpytorch.priors import LogNormalPrior
 from jaxtyping import Float
@@ -19,17 +19,23 @@ from torch import Tensor
 
 from graphs.archgraph import ArchGraph
 from graphs.errors import EvaluationError
-from predictors.features import FeatureGroup, first_ops, last_ops, paths, shape, wl_labels
-from predictors.kernel import GraphFeatures, GraphKernel
+from graphs.space import SearchSpace
+from predictors.feature_table import FeatureTable
+from predictors.features import FIRST_OPS, LAST_OPS, PATHS, SHAPE, SLOTS, FeatureGroup, wl_labels
+from predictors.kernel import GraphKernel
 from predictors.targets import GapTransform
 
 GROUPS: Mapping[str, FeatureGroup] = {
+    "slots": SLOTS,
     "wl0": wl_labels(0),
-    "first": first_ops,
-    "last": last_ops,
-    "paths": paths,
-    "shape": shape,
+    "first": FIRST_OPS,
+    "last": LAST_OPS,
+    "paths": PATHS,
+    "shape": SHAPE,
 }
+TERMS = (("slots",), ("wl0", "first", "last", "paths", "shape"))
+NOISE = 0.1
+"""Prior mode of the noise variance of standardised targets."""
 QUANTILES = 64
 ITERATIONS = 60
 
@@ -41,19 +47,11 @@ class WLGP:
     otherwise set the scale.
 
     Args:
-        simplify: what is seen of a graph, usually `space.network`, so that equal networks have equal features.
-        groups: the feature groups of the kernel.
-        features: a cache of features to share between fits; made anew unless given.
+        table: the features of the space's graphs, to be shared between fits; see `feature_table`.
     """
 
-    def __init__(
-        self,
-        simplify: Callable[[ArchGraph], ArchGraph],
-        groups: Mapping[str, FeatureGroup] = GROUPS,
-        features: GraphFeatures | None = None,
-    ) -> None:
-        self._simplify = simplify
-        self._features = features or GraphFeatures(groups)
+    def __init__(self, table: FeatureTable) -> None:
+        self._table = table
         self._fitted: tuple[SingleTaskGP, GapTransform] | None = None
 
     def fit(self, graphs: Sequence[ArchGraph], values: Float[np.ndarray, " n"]) -> None:
@@ -64,15 +62,19 @@ class WLGP:
         """
         if len(values) < 2 or len(values) != len(graphs) or not np.isfinite(values).all():
             raise EvaluationError(
-                f"cannot fit {len(values)} values for {len(graphs)} graphs; expected at least 2, one a graph, all finite"
+                f"cannot fit {len(values)} values for {len(graphs)} graphs; expected at least 2, one each, all finite"
             )
         transform = GapTransform.fit(values)
         x = self.inputs(graphs)
         y = torch.from_numpy(transform(values))[:, None]
-        kernel = GraphKernel(self._features, x[:, 0].long().numpy())
-        covariance = ScaleKernel(kernel, outputscale_prior=LogNormalPrior(0.0, 0.7))
-        covariance.outputscale = torch.tensor(1.0, dtype=torch.float64)
-        model = SingleTaskGP(x, y, likelihood=_likelihood(), covar_module=covariance, outcome_transform=None)
+        model = SingleTaskGP(
+            x,
+            y,
+            likelihood=_likelihood(),
+            covar_module=GraphKernel(self._table, TERMS),
+            mean_module=ZeroMean(),
+            outcome_transform=None,
+        )
         fit_gpytorch_mll(
             ExactMarginalLogLikelihood(model.likelihood, model),
             optimizer_kwargs={"options": {"maxiter": ITERATIONS}},
@@ -93,7 +95,7 @@ class WLGP:
 
     def inputs(self, graphs: Sequence[ArchGraph]) -> Float[Tensor, "m 1"]:
         """The model's inputs."""
-        return self._features.rows([self._simplify(graph) for graph in graphs])
+        return self._table.rows(graphs)
 
     def posterior(self, graphs: Sequence[ArchGraph]) -> Posterior:
         """The joint posterior of the noise-free transformed objective."""
@@ -114,8 +116,8 @@ class WLGP:
 
     def group_weights(self) -> dict[str, float]:
         """How much each feature group matters: its learned weight in the squared distance."""
-        weights = self.model.covar_module.base_kernel.weights.detach().tolist()
-        return dict(zip(self._features.names, weights, strict=True))
+        kernel = self.model.covar_module
+        return dict(zip(kernel.groups, kernel.positive("weights").tolist(), strict=True))
 
     def _ready(self) -> tuple[SingleTaskGP, GapTransform]:
         if self._fitted is None:
@@ -123,7 +125,15 @@ class WLGP:
         return self._fitted
 
 
+def feature_table(space: SearchSpace) -> FeatureTable:
+    """An empty table of the features that WLGP looks at."""
+    return FeatureTable(space, GROUPS)
+
+
 def _likelihood() -> GaussianLikelihood:
-    likelihood = GaussianLikelihood(noise_prior=LogNormalPrior(np.log(0.1), 1.0), noise_constraint=GreaterThan(1e-4))
-    likelihood.noise = torch.tensor(0.1, dtype=torch.float64)
+    """Noise with a prior that is Gaussian in its logarithm, of deviation 1 around log `NOISE`."""
+    likelihood = GaussianLikelihood(
+        noise_prior=LogNormalPrior(float(np.log(NOISE)) + 1, 1.0),
+        noise_constraint=GreaterThan(1e-3, initial_value=NOISE),
+    )
     return likelihood.double()

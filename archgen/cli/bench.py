@@ -145,8 +145,8 @@ def _run_all(jobs: list[Job], workers: int) -> list[Curve]:
         try:
             for done, future in enumerate(as_completed(futures), start=1):
                 curve = future.result()
-                told = f"{done}/{len(jobs)} {curve.strategy} seed {curve.seed}: {curve.best[-1]:.2f}, {curve.seconds:.0f} s"
-                console.print(told, highlight=False)
+                told = f"{curve.strategy} seed {curve.seed}: {curve.best[-1]:.2f}, {curve.seconds:.0f} s"
+                console.print(f"{done}/{len(jobs)} {told}", highlight=False)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -30,7 +30,7 @@ def list_spaces(as_json: bool) -> None:
             "summary": space.summary,
             "descriptions": space.size,
             "networks": space.network_count,
-            "tasks": list(tasks_of(space.name)),
+            "tasks": " ".join(tasks_of(space.name)),
         }
         for space in map(get_space, SPACES)
     ]
@@ -39,7 +39,7 @@ def list_spaces(as_json: bool) -> None:
         return
     table = Table("space", "what", "descriptions", "networks", "tasks", box=None, pad_edge=False)
     for row in rows:
-        table.add_row(row["space"], row["summary"], f"{row['descriptions']:,}", f"{row['networks']:,}", " ".join(row["tasks"]))
+        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row.values()))
     Console().print(table)
 
 
@@ -66,7 +66,9 @@ def show_status(folder: Path, as_json: bool) -> None:
         print(json.dumps(summary))
         return
     config = campaign.config
-    print(f"{config.space} on {config.task}, strategy {config.strategy}, seed {config.seed}: {summary['queries']} queries")
+    print(
+        f"{config.space} on {config.task}, strategy {config.strategy}, seed {config.seed}: {summary['queries']} queries"
+    )
     if (best := campaign.best()) is not None:
         print("\n".join(describe(campaign, best)))
 
@@ -139,7 +141,6 @@ def describe(campaign: Campaign, trial: Trial) -> list[str]:
     if "regret" in found:
         lines.append(f"  {'regret':<16} {found['regret']:.2f} points below the table's best, {reference['best']:.2f}")
     if "relative_improvement" in found:
-        lines.append(
-            f"  {'improvement':<16} {found['relative_improvement']:+.1f} % over the mean architecture, {reference['mean']:.2f}"
-        )
+        gained = f"{found['relative_improvement']:+.1f} % over the mean architecture, {reference['mean']:.2f}"
+        lines.append(f"  {'improvement':<16} {gained}")
     return lines

@@ -80,7 +80,9 @@ class LiveView:
         best = campaign.best()
         if not self._console.is_terminal and campaign.spent % PLAIN_EVERY == 0 and best is not None:
             value = best.metrics[campaign.objective.metric]
-            self.note(f"query {campaign.spent}/{self._budget}: best {campaign.objective.metric} {value:.4g}, {best.arch}")
+            self.note(
+                f"query {campaign.spent}/{self._budget}: best {campaign.objective.metric} {value:.4g}, {best.arch}"
+            )
 
     def _render(self) -> Group:
         parts = [self._progress, *([] if self._campaign is None else self._state(self._campaign))]

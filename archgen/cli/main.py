@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import traceback
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,7 +21,7 @@ app = typer.Typer(
 )
 
 
-class WandbMode(str, Enum):
+class WandbMode(StrEnum):
     """Where W&B keeps its runs."""
 
     online = "online"
@@ -29,7 +29,7 @@ class WandbMode(str, Enum):
     disabled = "disabled"
 
 
-class Distinct(str, Enum):
+class Distinct(StrEnum):
     """What is evaluated at most once."""
 
     network = "network"
@@ -87,7 +87,9 @@ def search(
     from archgen.cli.search import run_search
 
     folder = folder or Path("runs") / f"{space}-{task}-{strategy}-s{seed}"
-    run_search(space, task, budget, seed, folder, strategy, maximize, batch, threads, distinct.value, wandb.value, as_json)
+    run_search(
+        space, task, budget, seed, folder, strategy, maximize, batch, threads, distinct.value, wandb.value, as_json
+    )
 
 
 @app.command()
@@ -155,9 +157,7 @@ def bench(
 
     folder = folder or Path("runs") / f"bench-{space}-{task}"
     names = [name.strip() for name in strategies.split(",") if name.strip()]
-    run_bench(
-        space, task, budget, seeds, names, maximize, distinct.value, workers, folder, first_seed, as_json
-    )
+    run_bench(space, task, budget, seeds, names, maximize, distinct.value, workers, folder, first_seed, as_json)
 
 
 def run(arguments: list[str] | None = None) -> None:

@@ -36,19 +36,22 @@ def run_search(
     started = time.perf_counter()
     table = load_table(space, task)
     check_budget(get_space(space), budget, distinct)
-    with LiveView(budget) as live, open_campaign(
-        folder,
-        space=space,
-        task=task,
-        strategy=strategy,
-        seed=seed,
-        maximize=maximize,
-        batch=batch,
-        threads=threads,
-        distinct=distinct,
-        watch_training=live.training,
-        watch_drawing=live.drawing,
-    ) as campaign:
+    with (
+        LiveView(budget) as live,
+        open_campaign(
+            folder,
+            space=space,
+            task=task,
+            strategy=strategy,
+            seed=seed,
+            maximize=maximize,
+            batch=batch,
+            threads=threads,
+            distinct=distinct,
+            watch_training=live.training,
+            watch_drawing=live.drawing,
+        ) as campaign,
+    ):
         live.begin(campaign)
         finished_before = campaign.spent >= budget
         view = WandbView.open(campaign.store, folder, "disabled" if finished_before else wandb_mode)

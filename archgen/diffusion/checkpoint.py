@@ -1,4 +1,4 @@
-"""A generator in one safetensors file: weights as tensors, everything else as JSON in its header. Loading runs no code."""
+"""A generator in one safetensors file: weights as tensors, the rest as JSON in its header. Loading runs no code."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def save_generator(generator: DiffusionGenerator, path: Path) -> None:
         save_file({**generator.denoiser.state_dict(), **slots}, part, metadata={"archgen": json.dumps(header)})
         os.replace(part, path)
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{path}: cannot write the generator ({error}); free disk space or choose another place") from error
+        raise CheckpointError(
+            f"{path}: cannot write the generator ({error}); free disk space or choose another place"
+        ) from error
 
 
 def load_generator(path: Path, space: SearchSpace) -> DiffusionGenerator:

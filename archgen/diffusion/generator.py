@@ -70,9 +70,7 @@ class DiffusionGenerator:
         graphs: list[ArchGraph] = []
         while len(graphs) < count:
             chunk = min(CHUNK, count - len(graphs))
-            graphs += sample_graphs(
-                self.space, self.denoiser, self.slots, template, chunk, steps, rng, guide, watch
-            )
+            graphs += sample_graphs(self.space, self.denoiser, self.slots, template, chunk, steps, rng, guide, watch)
         return graphs
 
 
@@ -86,4 +84,6 @@ def new_denoiser(space: SearchSpace, config: DenoiserConfig, seed: int) -> Denoi
 def require_fixed_size(space: SearchSpace, batch: GraphBatch) -> None:
     """Raise `InvalidOption` where the training graphs differ in their number of nodes."""
     if not bool(batch.mask.all()):
-        raise InvalidOption(f"space {space.name!r}: the generator needs graphs of exactly max_nodes = {space.max_nodes} nodes")
+        raise InvalidOption(
+            f"space {space.name!r}: the generator needs graphs of exactly max_nodes = {space.max_nodes} nodes"
+        )

@@ -1,8 +1,8 @@
 """Guidance by tilting: candidates for the clean graph are drawn from the model and one is kept by its score.
 
-For a target law p(x) exp(beta f(x)) the exact reverse step draws the clean graph from p(x | known) exp(beta f(x)). We draw
-`candidates` graphs from p(x | known) and keep one with probability proportional to exp(beta f): self-normalised
-importance resampling, exact as the candidates grow, and free of gradients, so any surrogate can guide.
+For a target law p(x) exp(beta f(x)) the exact reverse step draws the clean graph from p(x | known) exp(beta f(x)).
+We draw `candidates` graphs from p(x | known) and keep one with probability proportional to exp(beta f):
+self-normalised importance resampling, exact as the candidates grow, and free of gradients, so any surrogate can guide.
 """
 
 from __future__ import annotations

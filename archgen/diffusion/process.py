@@ -84,7 +84,7 @@ def negative_elbo(
     masked: Masked,
     time: Float[Tensor, " b"],
 ) -> Float[Tensor, " b"]:
-    """The masked diffusion bound on -log p(graph) in nats: cross-entropy of the hidden slots over t (Sahoo et al., eq. 10)."""
+    """The bound on -log p(graph) in nats: cross-entropy of the hidden slots over t (Sahoo et al. 2024, eq. 10)."""
     node_loss = -node_logits.log_softmax(-1).gather(-1, clean.codes[..., None])[..., 0]
     edge_loss = torch.nn.functional.binary_cross_entropy_with_logits(edge_logits, clean.adj.float(), reduction="none")
     total = (node_loss * masked.hidden_nodes).sum((1, 2)) + (edge_loss * masked.hidden_edges).sum((1, 2))

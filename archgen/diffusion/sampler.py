@@ -44,9 +44,7 @@ def sample_graphs(
     """
     decoder = space.decoder()
     start = GraphBatch(*(part.expand(count, *part.shape[1:]) for part in (template.codes, template.adj, template.mask)))
-    state = hide(
-        start, slots.nodes.expand(start.codes.shape), slots.edges.expand(start.adj.shape), denoiser.mask_codes
-    )
+    state = hide(start, slots.nodes.expand(start.codes.shape), slots.edges.expand(start.adj.shape), denoiser.mask_codes)
     graphs: list[ArchGraph] = []
     for step in range(steps):
         node_logits, edge_logits = _pin(*denoiser(state), state)

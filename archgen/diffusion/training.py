@@ -36,8 +36,8 @@ class TrainingConfig:
         seed: where all chance comes from.
     """
 
-    steps: int = 2000
-    batch: int = 512
+    steps: int = 800
+    batch: int = 256
     learning_rate: float = 3e-3
     seed: int = 0
 

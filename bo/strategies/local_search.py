@@ -1,4 +1,4 @@
-"""Local search (White et al., UAI 2021): all neighbours of the incumbent, then its best one; restart at a local optimum."""
+"""Local search (White et al., UAI 2021): all neighbours of the incumbent, then the best; restart at a local optimum."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from graphs.space import SearchSpace
 
 @dataclass(frozen=True)
 class LocalSearch:
-    """Where the walk stands is read from the history: it starts at the last random trial and follows the best neighbours."""
+    """Where the walk stands is read from the history: it starts at the last random trial and follows the best."""
 
     space: SearchSpace
     identify: Identify

@@ -1,4 +1,4 @@
-"""Where the candidates of a model-based step come from: mutation, neighbours, random draws, the generator, the whole space."""
+"""Where a model-based step finds its candidates: neighbours, mutants, random draws, the generator, the whole space."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ def mutants_of_leaders(space: SearchSpace, parents: int, count: int, most: int =
 
     def source(history: History, _score: GraphScore, rng: np.random.Generator) -> list[Proposal]:
         best = leaders(history, parents)
-        return [_mutant(space, best[int(rng.integers(len(best)))], int(rng.integers(1, most + 1)), rng) for _ in range(count)]
+        return [
+            _mutant(space, best[int(rng.integers(len(best)))], int(rng.integers(1, most + 1)), rng)
+            for _ in range(count)
+        ]
 
     return source
 

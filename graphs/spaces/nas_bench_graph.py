@@ -181,6 +181,10 @@ class NasBenchGraph(SearchSpace):
         wirings = [self.build(links, OPERATIONS[:LAYERS]) for links in LINKS]
         return ProductDecoder(*product_tables(self, wirings), forbidden=self.fields[0].choices.index("skip"))
 
+    def representative(self, graph: ArchGraph) -> ArchGraph:
+        """The description that the benchmark lists."""
+        return self.build(*self._lay_out(self.network(graph)))
+
     def table_key(self, graph: ArchGraph) -> int:
         """The benchmark's key of the network: ((macro * 10 + op) * 10 + op) ... over the representative description."""
         tree = self._lay_out(self.network(graph))

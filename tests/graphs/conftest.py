@@ -1,8 +1,9 @@
 """Arbitrary architecture graphs for property tests."""
 
 import pytest
-from graphs.archgraph import ArchGraph, Op
 from hypothesis import strategies as st
+
+from graphs.archgraph import ArchGraph, Op
 
 _NAMES = st.sampled_from(
     ["input", "output", "gat", "skip", "nor_conv_3x3", "an operation of a rather long name", "ü$_$"]

@@ -1,10 +1,11 @@
 import dataclasses
 
 import pytest
-from graphs.archgraph import INPUT, OUTPUT, ArchGraph, Op
-from graphs.errors import ArchgenError, InvalidArchitecture
 from hypothesis import given
 from hypothesis import strategies as st
+
+from graphs.archgraph import INPUT, OUTPUT, ArchGraph, Op
+from graphs.errors import ArchgenError, InvalidArchitecture
 
 
 def test_op_ignores_the_order_of_attributes() -> None:

@@ -3,13 +3,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
 from graphs.archgraph import ArchGraph
 from graphs.batch import GraphBatch, decode, encode
 from graphs.errors import InvalidArchitecture
 from graphs.spaces.catalogue import get_space
 from graphs.spaces.nas_bench_graph import NasBenchGraph
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def sample(name: str, seed: int, count: int) -> list[ArchGraph]:

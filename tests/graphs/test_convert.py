@@ -2,13 +2,14 @@ import networkx as nx
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch_geometric.data import Batch, Data
+
 from graphs.archgraph import INPUT, OUTPUT, ArchGraph, Op
 from graphs.convert import from_networkx, from_pyg, to_networkx, to_pyg
 from graphs.errors import InvalidArchitecture
 from graphs.spaces.nas_bench_graph import NasBenchGraph
-from hypothesis import given
-from hypothesis import strategies as st
-from torch_geometric.data import Batch, Data
 
 SPACE = NasBenchGraph()
 

@@ -3,9 +3,6 @@ import sys
 
 import numpy as np
 import pytest
-from graphs.archgraph import INPUT, OUTPUT, ArchGraph, Op
-from graphs.draw_plot import draw_plot
-from graphs.spaces.catalogue import get_space
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
@@ -15,6 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, PathPatch, Polygon
 from matplotlib.path import Path
 from matplotlib.transforms import Bbox
+
+from graphs.archgraph import INPUT, OUTPUT, ArchGraph, Op
+from graphs.draw_plot import draw_plot
+from graphs.spaces.catalogue import get_space
 
 
 def draw(graph: ArchGraph, size: tuple[float, float] = (6, 4)) -> Axes:

@@ -1,11 +1,12 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from graphs.archgraph import ArchGraph
 from graphs.errors import InvalidArchitecture
 from graphs.graph_json import SCHEMA, graph_from_dict, graph_from_json, graph_to_json
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @given(data=st.data())

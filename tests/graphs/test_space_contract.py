@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterator
 
 import numpy as np
+
 from archgen.testing import SpaceContract
 from graphs.archgraph import INPUT, OUTPUT, ArchGraph, Op
 from graphs.errors import InvalidArchitecture

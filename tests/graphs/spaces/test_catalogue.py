@@ -1,4 +1,5 @@
 import pytest
+
 from graphs.errors import UnknownName
 from graphs.space import SearchSpace
 from graphs.spaces.catalogue import SPACES, get_space

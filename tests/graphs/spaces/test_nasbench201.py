@@ -5,15 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from graphs.archgraph import INPUT, OUTPUT, ArchGraph, Op
 from graphs.errors import InvalidArchitecture
-from graphs.spaces.nasbench201 import CELL_EDGES, OPERATIONS, NasBench201
+from graphs.spaces.nasbench201 import CELL_EDGES, OPERATIONS, NasBench201, expression
 
 SPACE = NasBench201()
 CELLS = list(itertools.product(OPERATIONS, repeat=6))
-BEST_ON_CIFAR100 = (
-    "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
-)
+BEST_ON_CIFAR100 = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
 
 
 def partition(labels: Iterable[Hashable]) -> set[frozenset[int]]:
@@ -24,9 +23,15 @@ def partition(labels: Iterable[Hashable]) -> set[frozenset[int]]:
     return set(map(frozenset, groups.values()))
 
 
+def refines(fine: set[frozenset[int]], coarse: set[frozenset[int]]) -> bool:
+    """Whether each group of `fine` lies in one of `coarse`."""
+    home = {number: group for group in coarse for number in group}
+    return all(group <= home[min(group)] for group in fine)
+
+
 @pytest.fixture(scope="module")
 def ours() -> set[frozenset[int]]:
-    return partition(SPACE.simplify(SPACE.build(ops)) for ops in CELLS)
+    return partition(map(expression, CELLS))
 
 
 def test_cells_that_compute_the_same_numbers(ours: set[frozenset[int]]) -> None:
@@ -68,12 +73,7 @@ def nested(ops: tuple[str, ...]) -> Hashable:
 def test_with_nested_sums_kept_the_cells_are_5773(ours: set[frozenset[int]]) -> None:
     kept = partition(map(nested, CELLS))
     assert len(kept) == 5_773
-    assert all(any(group <= larger for larger in (network,)) for group in kept for network in _holding(ours, group))
-
-
-def _holding(groups: set[frozenset[int]], group: frozenset[int]) -> list[frozenset[int]]:
-    number = min(group)
-    return [larger for larger in groups if number in larger]
+    assert refines(kept, ours)
 
 
 def unique_string(ops: tuple[str, ...], consider_zero: bool | None) -> str:
@@ -101,5 +101,50 @@ def unique_string(ops: tuple[str, ...], consider_zero: bool | None) -> str:
 @pytest.mark.parametrize(("consider_zero", "count"), [(None, 15_625), (False, 12_751), (True, 6_466)])
 def test_the_authors_weaker_rules(ours: set[frozenset[int]], consider_zero: bool | None, count: int) -> None:
     theirs = partition(unique_string(ops, consider_zero) for ops in CELLS)
-    print(len(theirs), count)
     assert len(theirs) == count
+    assert refines(theirs, ours)
+
+
+def test_the_simplified_graph_is_the_expression(ours: set[frozenset[int]]) -> None:
+    """Different expressions give different graphs and ids; cells of one expression give one graph."""
+    firsts = [SPACE.simplify(SPACE.build(CELLS[min(group)])) for group in sorted(ours, key=min)[::3]]
+    assert len(set(firsts)) == len(firsts) > 1_600
+    for group in sorted(ours, key=min)[::50]:
+        numbers = sorted(group)[:5]
+        assert len({SPACE.canonical(SPACE.build(CELLS[number])) for number in numbers}) == 1
+
+
+def test_string_of_the_benchmark() -> None:
+    graph = SPACE.parse(BEST_ON_CIFAR100)
+    assert SPACE.format(graph) == BEST_ON_CIFAR100
+    assert [op.name for op in graph.ops[1:-1]].count("nor_conv_3x3") == 5
+    assert len({SPACE.format(SPACE.build(ops)) for ops in CELLS[::7]}) == len(CELLS[::7])
+
+
+def test_strings_of_the_table(data_dir: Path) -> None:
+    lines = (data_dir / "nasbench201" / "nasbench201.csv").read_text().splitlines()
+    strings = [line.split(",")[0] for line in lines[1::40]]
+    assert len(strings) == 391
+    assert all(SPACE.format(SPACE.parse(text)) == text for text in strings)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["|none~0|", "|none~0|+|none~0|none~0|+|none~0|none~1|none~2|", "|none~0|+|none~0|none~1|+|none~0|nonne~1|none~2|"],
+)
+def test_unreadable_strings(text: str) -> None:
+    with pytest.raises(InvalidArchitecture, match=r"cannot read|node 5 has operation 'nonne'"):
+        SPACE.parse(text)
+
+
+def test_a_chain_is_no_cell() -> None:
+    with pytest.raises(InvalidArchitecture, match="six operations"):
+        SPACE.check(ArchGraph((INPUT, Op("none"), OUTPUT), ((0, 1), (1, 2))))
+
+
+def test_a_dead_cell_is_input_and_output_alone() -> None:
+    assert SPACE.simplify(SPACE.build(("none",) * 6)) == ArchGraph((INPUT, OUTPUT), ())
+
+
+def test_ids_do_not_change_between_versions() -> None:
+    assert SPACE.canonical(SPACE.parse(BEST_ON_CIFAR100)) == "1-f3c7d23c0974424744df"

@@ -1,0 +1,30 @@
+# Everything a fresh machine needs: make run, make test, make check.
+PYTHON ?= python3
+BIN := .venv/bin
+export ARCHGEN_DATA ?= $(abspath ../shared/data)
+
+.PHONY: install run test check bench clean
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+run: install
+	$(BIN)/archgen search nas-bench-graph --task cora --budget 100 --seed 0 --dir runs/cora
+
+test: install
+	$(BIN)/python -m pytest -n 2
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) test
+
+clean:
+	rm -rf .venv runs

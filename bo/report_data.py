@@ -1,0 +1,182 @@
+"""What a report tells, read from the store once: the trials and how they stand to what is known of the task."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from bo.campaign import Campaign
+from bo.records import CampaignConfig, History, Trial
+from bo.store import Store
+from graphs.errors import StoreError
+from graphs.space import SearchSpace
+
+_Z = {50: 0.6744897501960817, 80: 1.2815515655446004, 95: 1.959963984540054}
+"""For each central interval of a normal distribution, in percent, its half width in standard deviations."""
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """A campaign opened for reading.
+
+    Args:
+        campaign: the trials.
+        steps: number, notes and seconds of each step.
+        created: when the campaign began, in seconds since 1970, where it is known.
+    """
+
+    campaign: Campaign
+    steps: tuple[dict[str, Any], ...]
+    created: float | None
+
+    @property
+    def space(self) -> SearchSpace:
+        return self.campaign.space
+
+    @property
+    def config(self) -> CampaignConfig:
+        return self.campaign.config
+
+    @property
+    def metric(self) -> str:
+        return self.config.objective.metric
+
+    @property
+    def up(self) -> bool:
+        """Whether more of the objective is better."""
+        return self.config.objective.maximize
+
+    @cached_property
+    def history(self) -> History:
+        return self.campaign.history
+
+    @cached_property
+    def ended(self) -> tuple[Trial, ...]:
+        """The queries spent: evaluated and failed trials, in their order."""
+        return tuple(trial for trial in self.history.trials if trial.status != "pending")
+
+    @cached_property
+    def ranked(self) -> tuple[Trial, ...]:
+        """The evaluated trials, best first, the earlier one where two are equal."""
+        return tuple(sorted(self.history.done, key=lambda trial: (-self.history.gain(trial), trial.number)))
+
+    @cached_property
+    def metrics(self) -> tuple[str, ...]:
+        """All metrics of all trials, the objective first."""
+        return tuple(dict.fromkeys([self.metric, *(name for trial in self.history.done for name in trial.metrics)]))
+
+    @cached_property
+    def improvements(self) -> frozenset[int]:
+        """The numbers of the trials that beat every earlier one; the first has nothing to beat."""
+        found, best = set(), math.inf
+        for trial in self.history.done:
+            gain = self.history.gain(trial)
+            if gain > best:
+                found.add(trial.number)
+            best = gain if best == math.inf else max(best, gain)
+        return frozenset(found)
+
+    def value(self, trial: Trial) -> float:
+        """The trial's objective in its own sign; NaN where it failed."""
+        return trial.metrics[self.metric] if trial.status == "done" else math.nan
+
+    def reference(self, name: str) -> float | None:
+        """`best` or `mean` of the objective in the task's table, where known."""
+        value = self.campaign.reference.get(name)
+        return float(value) if value is not None and math.isfinite(value) else None
+
+    def regret(self, value: float) -> float | None:
+        """How far `value` is from the best of the task, where that is known; rounding errors count as 0."""
+        best = self.reference("best")
+        if best is None:
+            return None
+        gap = best - value if self.up else value - best
+        return 0.0 if abs(gap) < 1e-9 * abs(best) else gap
+
+    def improvement(self, value: float) -> float | None:
+        """By how many percent `value` is better than the mean random architecture, where that is known and not 0."""
+        mean = self.reference("mean")
+        return None if not mean else 100 * (value - mean if self.up else mean - value) / abs(mean)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Predictions made before the evaluation, and the truth.
+
+    Args:
+        trials: the evaluated ones that had a predicted mean and standard deviation.
+        mean, std, truth: their values.
+    """
+
+    trials: tuple[Trial, ...]
+    mean: np.ndarray
+    std: np.ndarray
+    truth: np.ndarray
+
+    def inside(self, percent: int) -> int:
+        """How many truths lie in the central interval of 50, 80 or 95 percent."""
+        return int((np.abs(self.truth - self.mean) <= _Z[percent] * self.std).sum())
+
+    def rank_correlations(self) -> tuple[float, float]:
+        """Spearman's rho and Kendall's tau; NaN where all predictions or all truths are equal."""
+        if np.ptp(self.mean) == 0 or np.ptp(self.truth) == 0:
+            return math.nan, math.nan
+        from scipy import stats  # half a second that only this needs
+
+        return (
+            float(stats.spearmanr(self.mean, self.truth).statistic),
+            float(stats.kendalltau(self.mean, self.truth).statistic),
+        )
+
+
+def read_campaign(space: SearchSpace, store: Store) -> ReportData:
+    """Open the campaign in `store` for reading.
+
+    Raises:
+        StoreError: the store holds no campaign, or one of another space.
+    """
+    config = store.read_config()
+    if config is None:
+        raise StoreError(f"{store.path.parent}: no campaign has begun here; start one with archgen search --dir")
+    if config.space != space.name:
+        raise StoreError(
+            f"{store.path.parent}: holds a campaign in the space {config.space!r}, got the space {space.name!r}; "
+            f"pass the space {config.space!r}"
+        )
+    created = store.read_meta("created")
+    return ReportData(
+        Campaign(space, config, store),
+        tuple(store.steps()),
+        float(created) if isinstance(created, int | float) else None,
+    )
+
+
+def calibration(data: ReportData) -> Calibration:
+    """The evaluated trials that a surrogate had predicted with a standard deviation."""
+    rows = [
+        (trial, trial.proposal.mean, trial.proposal.std, data.value(trial))
+        for trial in data.history.done
+        if _finite(trial.proposal.mean) and _finite(trial.proposal.std)
+    ]
+    values = np.array([row[1:] for row in rows], dtype=float).reshape(-1, 3)
+    return Calibration(tuple(row[0] for row in rows), *values.T)
+
+
+def lineage(data: ReportData, trial: Trial) -> list[Trial]:
+    """`trial` and those it descends from, the oldest first."""
+    by_number: Mapping[int, Trial] = {one.number: one for one in data.history.trials}
+    line = [trial]
+    while (parent := by_number.get(-1 if line[-1].proposal.parent is None else line[-1].proposal.parent)) is not None:
+        if parent in line:
+            break  # no campaign writes a circle, but a report must end
+        line.append(parent)
+    return line[::-1]
+
+
+def _finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)

@@ -1,0 +1,102 @@
+"""FeatureTable: the features of every graph seen, as sparse rows, and distances between rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from graphs.archgraph import ArchGraph
+from graphs.space import SearchSpace
+from predictors.features import FeatureGroup, View
+
+REFERENCE_GRAPHS = 500
+"""Random graphs whose mean distance sets each group's scale; features only, no labels."""
+
+
+class FeatureTable:
+    """Each network once, in the order in which it was first seen; its row number is what a GP takes as its input.
+
+    Args:
+        space: gives each graph's network and description.
+        groups: the feature groups by name.
+    """
+
+    def __init__(self, space: SearchSpace, groups: Mapping[str, FeatureGroup]) -> None:
+        self._space = space
+        self._groups = {name: _Rows(group) for name, group in groups.items()}
+        self._rows: dict[ArchGraph, int] = {}
+        rng = np.random.default_rng(0)
+        reference = self.rows([space.sample(rng) for _ in range(REFERENCE_GRAPHS)])[:, 0].numpy().astype(np.int64)
+        for rows in self._groups.values():
+            rows.set_scale(reference)
+
+    def rows(self, graphs: Sequence[ArchGraph]) -> Float[Tensor, "m 1"]:
+        """The row numbers of the networks of `graphs`, which are added where they are new."""
+        found = []
+        for graph in graphs:
+            network = self._space.network(graph)
+            if network not in self._rows:
+                self._rows[network] = len(self._rows)
+                view = View(network, self._space.representative(graph))
+                for rows in self._groups.values():
+                    rows.add(view)
+            found.append(self._rows[network])
+        return torch.tensor(found, dtype=torch.float64)[:, None]
+
+    def distance(self, name: str, left: np.ndarray, right: np.ndarray) -> Float[np.ndarray, "l r"]:
+        """Half the squared Euclidean distance of the group's features, over its mean on the reference graphs."""
+        return self._groups[name].distance(left, right)
+
+
+class _Rows:
+    """One group's features, a row each, growing."""
+
+    def __init__(self, group: FeatureGroup) -> None:
+        self._group = group
+        self._columns: dict[str, int] = {}
+        self._places: list[int] = []
+        self._values: list[float] = []
+        self._ends = [0]
+        self._matrix = sp.csr_array((0, 1))
+        self._unit: np.ndarray | None = None
+        self._scale = 1.0
+
+    def add(self, view: View) -> None:
+        for label, count in self._group.features(view).items():
+            self._places.append(self._columns.setdefault(label, len(self._columns)))
+            self._values.append(count)
+        self._ends.append(len(self._places))
+
+    def set_scale(self, reference: np.ndarray) -> None:
+        if not self._group.counts:
+            spread = self._build().toarray()[reference].std(0)
+            self._unit = np.where(spread > 0, 1 / np.maximum(spread, 1e-12), 0.0)
+            self._matrix = sp.csr_array((0, 1))
+        self._scale = max(float(self.distance(reference, reference).mean()), 1e-9)
+
+    def distance(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        if len(right) > len(left):
+            return self.distance(right, left).T
+        matrix = self._build()
+        a, b = matrix[left], matrix[right]
+        norm_a, norm_b = a.multiply(a).sum(1), b.multiply(b).sum(1)
+        used = np.unique(b.indices)
+        dot = a[:, used] @ b[:, used].toarray().T
+        squared: np.ndarray = np.maximum(norm_a[:, None] + norm_b[None, :] - 2 * dot, 0.0)
+        return squared / (2 * self._scale)
+
+    def _build(self) -> sp.csr_array:
+        """All rows as a matrix; counts enter as square roots, numbers in units of their standard deviation."""
+        rows = len(self._ends) - 1
+        if self._matrix.shape[0] != rows:
+            values = np.sqrt(self._values) if self._group.counts else np.array(self._values)
+            if self._unit is not None:
+                values = values * self._unit[self._places]
+            size = (rows, max(1, len(self._columns)))
+            self._matrix = sp.csr_array((values, self._places, self._ends), shape=size)
+        return self._matrix
