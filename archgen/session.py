@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from archgen.strategies import build_strategy, check_strategy
+from archgen.strategies import build_strategy, check_options, check_strategy
 from bo.campaign import Campaign, identifier
 from bo.lock import hold
 from bo.records import CampaignConfig, Objective
@@ -33,6 +33,7 @@ def open_campaign(
     batch: int = 1,
     threads: int = 1,
     distinct: Literal["network", "description"] = "network",
+    generator_steps: int | None = None,
     watch_training: Callable[[int, int, float], object] = lambda *_: None,
     watch_drawing: Callable[[Sequence[ArchGraph]], object] = lambda _: None,
 ) -> Iterator[Campaign]:
@@ -47,6 +48,7 @@ def open_campaign(
         batch: candidates a step.
         threads: threads for the numeric libraries.
         distinct: evaluate each network once, or each description once.
+        generator_steps: training steps of the generator; `TrainingConfig`'s own number unless given.
         watch_training, watch_drawing: see `build_strategy`.
 
     Raises:
@@ -61,7 +63,9 @@ def open_campaign(
     values = table.column(metric)
     if batch < 1 or threads < 1:
         raise InvalidOption(f"batch {batch} and threads {threads} must both be at least 1")
-    config = CampaignConfig(space, task, strategy, Objective(metric), seed, batch, threads, distinct)
+    options = {} if generator_steps is None else {"generator_steps": generator_steps}
+    config = CampaignConfig(space, task, strategy, Objective(metric), seed, batch, threads, distinct, options)
+    check_options(config)
     with hold(folder):
         store = Store(folder / STORE, create=True)
         try:

@@ -12,7 +12,7 @@ from bo.strategies.local_search import LocalSearch
 from bo.strategies.random_search import RandomSearch
 from bo.strategies.strategy import Identify, Strategy
 from graphs.archgraph import ArchGraph
-from graphs.errors import unknown_name
+from graphs.errors import InvalidOption, unknown_name
 from graphs.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -38,6 +38,15 @@ def check_strategy(name: str) -> None:
     """Raise `UnknownName`, with the nearest name, unless `name` is a strategy."""
     if name not in STRATEGIES:
         raise unknown_name("strategy", name, STRATEGIES)
+
+
+def check_options(config: CampaignConfig) -> None:
+    """Raise `InvalidOption` unless the strategy knows the options and can use their values."""
+    for name, value in config.options.items():
+        if name != "generator_steps" or config.strategy != "archgen":
+            raise InvalidOption(f"strategy {config.strategy!r} has no option {name!r}; leave it out")
+        if value < 1:
+            raise InvalidOption(f"{name} {value}: expected at least 1 training step")
 
 
 def build_strategy(
@@ -73,7 +82,7 @@ def build_strategy(
     around = (pool.neighbours_of_leaders(space, PARENTS), pool.random_draws(space, RANDOM))
     sources: tuple[Source, ...]
     if config.strategy == "archgen":
-        generator = _Guided(space, config.seed, folder, watch_training, watch_drawing)
+        generator = _Guided(space, config, folder, watch_training, watch_drawing)
         sources = (pool.generated(generator, GENERATED), *around)
     elif config.strategy == "wl-gp" and space.enumerable and len(space.networks) <= LISTED_UP_TO:
         sources = (pool.listed(space.networks),)
@@ -96,7 +105,7 @@ class _Guided:
     def __init__(
         self,
         space: SearchSpace,
-        seed: int,
+        config: CampaignConfig,
         folder: Path,
         watch_training: Callable[[int, int, float], object],
         watch_drawing: Callable[[Sequence[ArchGraph]], object],
@@ -107,8 +116,9 @@ class _Guided:
         if not path.exists():
             from archgen.diffusion.training import TrainingConfig, train_generator
 
-            config = TrainingConfig(seed=seed)
-            trained = train_generator(space, config, watch=lambda step, loss: watch_training(step, config.steps, loss))
+            steps = config.options.get("generator_steps", TrainingConfig.steps)
+            training = TrainingConfig(steps=steps, seed=config.seed)
+            trained = train_generator(space, training, watch=lambda step, loss: watch_training(step, steps, loss))
             save_generator(trained, path)
         self._generator = load_generator(path, space)
         self._watch = watch_drawing

@@ -13,7 +13,6 @@ from botorch.models.model import Model
 from botorch.posteriors.gpytorch import GPyTorchPosterior
 from botorch.posteriors.posterior import Posterior
 from botorch.sampling.normal import SobolQMCNormalSampler
-from gpytorch.distributions import MultivariateNormal
 from jaxtyping import Float
 from torch import Tensor
 
@@ -21,18 +20,15 @@ from bo.surrogate import Surrogate
 from graphs.archgraph import ArchGraph
 
 CHUNK = 256
-"""Graphs scored at once: the joint covariance of a chunk is built, so larger ones are slower."""
+"""Graphs scored at once, each jointly with the pending ones."""
 MC_SAMPLES = 128
 
 
 @torch.no_grad()
 def log_ei(surrogate: Surrogate, graphs: Sequence[ArchGraph]) -> Float[np.ndarray, " m"]:
     """The log expected improvement of each graph over the best training value."""
-    values = []
-    for part in surrogate.inputs(graphs).split(CHUNK):
-        marginals = _Marginals(surrogate.model.posterior(part))
-        values.append(LogExpectedImprovement(marginals, best_f=surrogate.best)(part[:, None]))
-    return torch.cat(values).numpy()
+    marginals = _Given(surrogate.marginals(graphs))
+    return LogExpectedImprovement(marginals, best_f=surrogate.best)(torch.zeros(len(graphs), 1, 1)).numpy()
 
 
 @torch.no_grad()
@@ -67,16 +63,12 @@ def select(
     return chosen
 
 
-class _Marginals(Model):
-    """A joint posterior of m points offered as m posteriors of one point each.
+class _Given(Model):
+    """A posterior that is known already, offered as a model to BoTorch's analytic acquisitions."""
 
-    BoTorch scores a pool as m batches of one, which repeats the training data m times; one joint posterior gives the
-    same marginals several times faster.
-    """
-
-    def __init__(self, joint: GPyTorchPosterior) -> None:
+    def __init__(self, posterior: GPyTorchPosterior) -> None:
         super().__init__()
-        self._posterior = GPyTorchPosterior(MultivariateNormal(joint.mean, joint.variance[..., None]))
+        self._posterior = posterior
 
     @property
     def num_outputs(self) -> int:

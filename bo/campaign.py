@@ -101,15 +101,21 @@ class Campaign:
         """Record the metrics of a candidate; the trial as it now stands.
 
         Raises:
-            EvaluationError: the objective is missing or not finite; the trial stays pending.
+            EvaluationError: the objective is missing or not finite, or a metric is no number; the trial stays pending.
             StoreError: the trial has ended before.
         """
-        value = metrics.get(self.objective.metric)
+        try:
+            told = {str(name): float(value) for name, value in metrics.items()}
+        except (AttributeError, TypeError, ValueError) as error:
+            raise EvaluationError(
+                f"trial {trial.number}: expected metrics by name, each a number, got {metrics!r}"
+            ) from error
+        value = told.get(self.objective.metric)
         if value is None or not math.isfinite(value):
             raise EvaluationError(
                 f"trial {trial.number}: expected a finite {self.objective.metric!r} among the metrics, got {value!r}"
             )
-        return self._end(replace(trial, status="done", metrics={k: float(v) for k, v in metrics.items()}))
+        return self._end(replace(trial, status="done", metrics=told))
 
     def fail(self, trial: Trial, reason: str) -> Trial:
         """Record that a candidate could not be evaluated; it counts as a query and is not proposed again."""

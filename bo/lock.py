@@ -5,10 +5,12 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from graphs.errors import CampaignBusy, StoreError
+
+LOCK = "campaign.lock"
 
 
 @contextmanager
@@ -21,21 +23,38 @@ def hold(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise StoreError(
-            f"{folder}: cannot write here ({error.strerror}); choose another directory with --dir"
+            f"{folder}: cannot write here ({error.strerror}); make room or choose another directory with --dir"
         ) from error
     try:
+        _lock(file, folder)
+        _tell_holder(file, str(os.getpid()))
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = os.read(file, 32).decode(errors="replace").strip()
-            raise CampaignBusy(
-                f"{folder}: process {holder or '?'} works on this campaign; wait for it or choose another --dir"
-            ) from error
-        os.ftruncate(file, 0)
-        os.write(file, str(os.getpid()).encode())
-        yield
+            yield
+        finally:
+            _tell_holder(file, "")
     finally:
         os.close(file)
+
+
+def _lock(file: int, folder: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.pread(file, 32, 0).decode(errors="replace").strip()
+        raise CampaignBusy(
+            f"{folder}: process {holder or '?'} works on this campaign; wait for it or choose another --dir"
+        ) from error
+    except OSError as error:
+        raise StoreError(
+            f"{folder}: this file system has no locks ({error.strerror}); choose another directory with --dir"
+        ) from error
+
+
+def _tell_holder(file: int, holder: str) -> None:
+    """Who holds the lock is a courtesy to others, which a full disk may prevent."""
+    with suppress(OSError):
+        os.ftruncate(file, 0)
+        os.pwrite(file, holder.encode(), 0)

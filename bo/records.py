@@ -38,6 +38,7 @@ class CampaignConfig:
         batch: proposals a step.
         threads: threads of the numeric libraries; part of it because sums depend on it in their last bits.
         distinct: "network" evaluates each network once, "description" each description once.
+        options: what else the strategy was told, by name.
     """
 
     space: str
@@ -48,6 +49,7 @@ class CampaignConfig:
     batch: int = 1
     threads: int = 1
     distinct: Literal["network", "description"] = "network"
+    options: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

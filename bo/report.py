@@ -11,7 +11,7 @@ from bo import report_plots, report_sections
 from bo.records import Trial
 from bo.report_data import ReportData, read_campaign
 from bo.report_html import NONE, Html, column, element, facts, heading, join, number, page, quantity, signed, table
-from bo.report_sections import gap, metric_pairs, section
+from bo.report_sections import breakable, gap, metric_pairs, section
 from bo.store import Store
 from graphs.draw_text import draw_text
 from graphs.errors import StoreError
@@ -68,8 +68,8 @@ def _sections(data: ReportData) -> list[Html]:
 def _header(data: ReportData, title: str) -> Html:
     config = data.config
     pending = len(data.history.pending)
-    size = f"{data.space.size:,}" if data.space.size is not None else f"about 10^{data.space.log10_size:.1f}"
-    seconds = sum(step["seconds"] for step in data.steps)
+    size = f"{data.space.size:,}" if data.space.size is not None else f"About 10^{data.space.log10_size:.1f}"
+    seconds = float(sum(step["seconds"] for step in data.steps))
     begun = "" if data.created is None else f"Begun {_moment(data.created)}. "
     lead = (
         f"{data.space.summary}. {size} architectures; strategy {config.strategy}, seed {config.seed}, "
@@ -106,7 +106,10 @@ def _result_tiles(data: ReportData, winner: Trial) -> list[tuple[str, str, str]]
 def _winner(data: ReportData, winner: Trial) -> Html:
     value = data.value(winner)
     regret, improvement = data.regret(value), data.improvement(value)
-    pairs: list[tuple[str, object]] = [("architecture", element("code", winner.arch)), *metric_pairs(data, winner)]
+    pairs: list[tuple[str, object]] = [
+        ("architecture", element("code", breakable(winner.arch))),
+        *metric_pairs(data, winner),
+    ]
     if regret is not None:
         pairs.append(("regret", gap(data, regret) + (", the best of the task" if regret == 0 else "")))
     if improvement is not None:
@@ -114,7 +117,7 @@ def _winner(data: ReportData, winner: Trial) -> Html:
     proposal = winner.proposal
     if proposal.mean is not None:
         spread = f" ± {number(proposal.std)}" if proposal.std is not None else ""
-        pairs.append(("predicted", f"{number(proposal.mean)}{spread}"))
+        pairs.append(("predicted", quantity(data.metric, proposal.mean) + spread))
     origin = proposal.origin if proposal.parent is None else f"{proposal.origin} of #{proposal.parent}"
     pairs += [("trial", f"#{winner.number}, step {winner.step}"), ("origin", origin),
               ("identity", element("code", winner.identity))]  # fmt: skip
@@ -135,14 +138,14 @@ def _failures(data: ReportData) -> Html:
             for trial in failed]  # fmt: skip
     title = f"{len(failed)} failed {'query' if len(failed) == 1 else 'queries'}"
     return section("failures", title, table("Why queries failed", ("Trial", "Origin", "Architecture", "Reason"), rows,
-                                            "tttt"))  # fmt: skip
+                                            "tttw"))  # fmt: skip
 
 
 def _steps(data: ReportData) -> Html:
     """What the strategy noted of each step; empty where it noted nothing."""
     if not any(step["notes"] for step in data.steps):
         return Html()
-    rows = [(step["step"], number(step["seconds"]), _notes(step["notes"])) for step in data.steps]
+    rows = [(step["step"], number(float(step["seconds"]), 3), _notes(step["notes"])) for step in data.steps]
     listing = table("Steps", ("Step", "Seconds", "Notes of the strategy"), rows, "nnt")
     return section("steps", "Steps", element("details", element("summary", f"{len(rows)} steps"), listing))
 

@@ -71,13 +71,16 @@ th,td{padding:5px 14px 5px 0;text-align:left;border-bottom:1px solid var(--rule)
 th{color:var(--muted);font-weight:600;white-space:nowrap}
 td.n,th.n{text-align:right;white-space:nowrap}
 td code{overflow-wrap:normal;white-space:nowrap}
+td.w{min-width:15em}
+.scroll+p{margin-top:10px}
+section>:last-child{margin-bottom:0}
 .legend{display:flex;flex-wrap:wrap;gap:2px 16px;list-style:none;padding:0;margin:0 0 6px;font-size:.84rem}
 summary{cursor:pointer;color:var(--accent);font-weight:600}
 details[open]>summary{margin-bottom:10px}
 footer{font-size:.82rem;padding-bottom:40px}
 :focus-visible{outline:2px solid var(--accent);outline-offset:2px}
 @media(max-width:560px){main,footer{padding:0 12px}section{padding:16px 14px}header{padding-top:22px}
-.grid{grid-template-columns:1fr 1fr;gap:8px}.grid li{padding:10px 8px}
+.grid{grid-template-columns:1fr 1fr;gap:8px}.grid dl{font-size:.73rem}.grid li{padding:10px 8px}
 .facts{grid-template-columns:minmax(0,max-content) minmax(0,1fr)}
 .tiles{grid-template-columns:1fr 1fr;gap:8px}.tiles>:first-child{grid-column:1/-1}
 .tiles>div{padding:10px 12px}.tiles dd{font-size:1.2rem}}
@@ -158,16 +161,16 @@ def heading(metric: str) -> str:
     return f"{metric} ({UNITS[metric]})" if metric in UNITS else metric
 
 
-def table(caption: str, headers: Sequence[str], rows: Iterable[Sequence[object]], numeric: str) -> Html:
+def table(caption: str, headers: Sequence[str], rows: Iterable[Sequence[object]], kinds: str) -> Html:
     """A table that scrolls sideways where it is too wide.
 
     Args:
         caption: what it shows, read out before it.
         headers: one a column.
         rows: their cells; `Html` is kept, all else escaped.
-        numeric: one letter a column, "n" for numbers, which stand right.
+        kinds: one letter a column: "n" for numbers, which stand right, "t" for text, "w" for text that needs width.
     """
-    marks = [{"class_": "n"} if mark == "n" else {} for mark in numeric]
+    marks = [{"class_": kind} for kind in kinds]
     head = (element("th", name, scope="col", **mark) for name, mark in zip(headers, marks, strict=True))
     body = (
         element("tr", *(element("td", cell, **mark) for cell, mark in zip(row, marks, strict=True))) for row in rows

@@ -14,7 +14,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from bo.records import Trial
 from bo.report_html import THEME, Html, element, escape, number
@@ -79,6 +79,7 @@ def progress(trials: Sequence[Trial], values: np.ndarray, best: np.ndarray, leve
     axes.plot(failed, np.zeros(len(failed)), "x", color=_BAD, transform=axes.get_xaxis_transform(), markersize=6,
               clip_on=False, zorder=4)  # fmt: skip
     axes.set_xlabel("queries")
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     return _svg(figure, "Objective of each query and the best so far, over the queries", _THEMED)
 
 
@@ -101,6 +102,7 @@ def regret(trials: Sequence[Trial], values: np.ndarray, best: np.ndarray) -> Htm
     _dots(axes, trials, x, np.maximum(values, floor))
     axes.step(x, np.maximum(best, floor), where="post", color=_ACCENT, linewidth=2.2, zorder=3)
     axes.set_xlabel("queries")
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     return _svg(figure, "Regret of each query and of the best so far, over the queries, log scale", _THEMED)
 
 
@@ -177,7 +179,7 @@ def _use_log(axes: Axes, axis: Literal["x", "y"], values: np.ndarray) -> None:
     decades = float(np.log10(values.max() / values.min()))
     one.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < 2.5 else (1.0,), numticks=9))
     one.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
-    one.set_minor_formatter(FuncFormatter(lambda *_: ""))
+    one.set_minor_locator(NullLocator())
 
 
 def _level(axes: Axes, name: str, level: float, above: bool) -> None:

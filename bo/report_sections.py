@@ -33,6 +33,11 @@ def gap(data: ReportData, regret: float | None) -> str:
     return f"{number(regret, 4)} {'points' if unit == '%' else unit}".rstrip() if regret is not None else NONE
 
 
+def breakable(arch: str) -> Html:
+    """The string with leave to break the line where one of its parts ends."""
+    return Html(re.sub(r"(?<=[|~+,;)\]])(?=.)", "<wbr>", escape(arch)))
+
+
 def curves(data: ReportData) -> Html:
     """Best so far and regret over the queries."""
     values = np.array([data.value(trial) for trial in data.ended])
@@ -53,7 +58,7 @@ def curves(data: ReportData) -> Html:
         if (regrets > 0).any():
             svg = report_plots.regret(data.ended, regrets, best_regret)
             caption = f"Distance to the best of the task, {quantity(data.metric, data.reference('best'))}; log scale."
-            figures.append(_figure(f"Regret ({gap(data, 0.0).removeprefix('0').strip() or 'no unit'})", svg, caption))
+            figures.append(_figure(f"Regret ({unit})" if (unit := gap(data, 0.0)[2:]) else "Regret", svg, caption))
         else:
             figures.append(element("p", "No query was worse than the best known value, so there is no regret to draw."))
     key = report_plots.legend((trial.proposal.origin for trial in data.ended), [_BEST_LINE, *failed])
@@ -113,7 +118,7 @@ def origins(data: ReportData) -> Html:
         "origins",
         "Where the winners came from",
         table("What each origin of proposals contributed", headers, told, "tnnnnnn"),
-        element("p", note, class_="note", style="margin-top:10px"),
+        element("p", note, class_="note"),
     )
 
 
@@ -148,16 +153,17 @@ def pareto(data: ReportData) -> Html:
 
 def best_ten(data: ReportData) -> Html:
     """The best architectures, drawn."""
-    cards = []
-    for rank, trial in enumerate(data.ranked[:SHOWN], start=1):
+    cards, shown = [], data.ranked[:SHOWN]
+    values = column([data.value(trial) for trial in shown])
+    for rank, (trial, value) in enumerate(zip(shown, values, strict=True), start=1):
         label = f"Number {rank}, trial {trial.number}: {trial.arch}"
         cards.append(
             element(
                 "li",
-                element("h3", f"{rank}. {quantity(data.metric, data.value(trial))}"),
+                element("h3", f"{rank}. {value} {UNITS.get(data.metric, '')}".rstrip()),
                 element("figure", report_plots.architecture(trial.graph, label, 190, 210)),
                 element("p", f"#{trial.number}, {trial.proposal.origin}", class_="note"),
-                element("code", _breakable(trial.arch)),
+                element("code", breakable(trial.arch)),
                 facts(metric_pairs(data, trial)[1:]),
             )
         )
@@ -186,11 +192,6 @@ def _front(data: ReportData, cost: str) -> Html:
                     "tnnt")  # fmt: skip
     shown = element("details", element("summary", f"The {len(rows)} on the front"), listing)
     return element("div", _figure(heading(data.metric), svg, f"{data.metric} over {cost}."), shown)
-
-
-def _breakable(arch: str) -> Html:
-    """The string with leave to break the line where one of its parts ends."""
-    return Html(re.sub(r"(?<=[|~+,;)\]])(?=.)", "<wbr>", escape(arch)))
 
 
 def _figure(title: str, svg: Html, caption: str) -> Html:

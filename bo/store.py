@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from os import W_OK, access
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from bo.records import CampaignConfig, Objective, Proposal, Trial
-from graphs.errors import StoreError
+from graphs.errors import InvalidArchitecture, StoreError
 from graphs.graph_json import graph_from_json, graph_to_json
 
 SCHEMA = 1
@@ -52,6 +55,12 @@ _TRIALS = sa.Table(
 class Store:
     """The tables `meta`, `steps` and `trials` of one campaign.
 
+    A file that is something else is left as it is.
+
+    Args:
+        path: the database.
+        create: make it where it is missing or empty; hold the campaign's lock.
+
     Raises:
         StoreError: the file is no campaign store, is newer than this version, or cannot be read or written.
     """
@@ -60,14 +69,15 @@ class Store:
         self.path = path
         if not create and not path.is_file():
             raise StoreError(f"{path.parent}: no campaign here (no {path.name}); start one with archgen search --dir")
-        self._engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
+        self._engine = sa.create_engine(_url(path, create), connect_args={"timeout": 30, "isolation_level": None})
         sa.event.listen(self._engine, "connect", _prepare)
+        sa.event.listen(self._engine, "begin", _begin)
         try:
             if create:
-                with self._transaction() as db:
-                    _METADATA.create_all(db)
-                    db.execute(sa.insert(_META).prefix_with("OR IGNORE").values(key="schema", value=str(SCHEMA)))
+                self._create()
             self._check_schema()
+            if create:
+                self._use_write_ahead_log()
         except StoreError:
             self.close()
             raise
@@ -79,7 +89,8 @@ class Store:
         """The JSON value kept under `key`, or None."""
         with self._transaction() as db:
             found = db.execute(sa.select(_META.c.value).where(_META.c.key == key)).scalar()
-        return None if found is None else json.loads(found)
+        with self._damage():
+            return None if found is None else json.loads(found)
 
     def write_meta(self, values: Mapping[str, Any]) -> None:
         """Keep each value as JSON, in one transaction."""
@@ -90,7 +101,8 @@ class Store:
     def read_config(self) -> CampaignConfig | None:
         """The campaign's configuration; None in a store that was just created."""
         found = self.read_meta("config")
-        return None if found is None else CampaignConfig(**{**found, "objective": Objective(**found["objective"])})
+        with self._damage():
+            return None if found is None else CampaignConfig(**{**found, "objective": Objective(**found["objective"])})
 
     def write_config(self, config: CampaignConfig, reference: Mapping[str, float]) -> None:
         """Keep the configuration and what a table tells of the task: `best` and `mean` of the objective."""
@@ -120,16 +132,35 @@ class Store:
 
     def trials(self) -> list[Trial]:
         """All trials, by number."""
-        with self._transaction() as db:
+        with self._damage(), self._transaction() as db:
             return [_from_row(row) for row in db.execute(sa.select(_TRIALS).order_by(_TRIALS.c.number)).mappings()]
 
     def steps(self) -> list[dict[str, Any]]:
         """For each step its number, notes, random state and seconds."""
         with self._transaction() as db:
             rows = db.execute(sa.select(_STEPS).order_by(_STEPS.c.step)).mappings().all()
-        return [
-            {**row, "notes": json.loads(row["notes"]), "random_state": json.loads(row["random_state"])} for row in rows
-        ]
+        with self._damage():
+            return [
+                {**row, "notes": json.loads(row["notes"]), "random_state": json.loads(row["random_state"])}
+                for row in rows
+            ]
+
+    def _create(self) -> None:
+        """Make the tables in one transaction, in a database that has none."""
+        with self._transaction() as db:
+            if not sa.inspect(db).get_table_names():
+                _METADATA.create_all(db)
+                db.execute(sa.insert(_META).values(key="schema", value=str(SCHEMA)))
+
+    def _use_write_ahead_log(self) -> None:
+        """SQLite changes its journal only outside a transaction, so this goes past SQLAlchemy's."""
+        connection = self._engine.raw_connection()
+        try:
+            connection.cursor().execute("PRAGMA journal_mode=WAL")
+        except sqlite3.DatabaseError as error:
+            raise StoreError(_explain(self.path, str(error))) from error
+        finally:
+            connection.close()
 
     def _check_schema(self) -> None:
         with self._transaction() as db:
@@ -149,11 +180,31 @@ class Store:
         except sa.exc.DatabaseError as error:
             raise StoreError(_explain(self.path, str(error.orig))) from error
 
+    @contextmanager
+    def _damage(self) -> Iterator[None]:
+        """What is kept must have our form, or somebody else wrote it."""
+        try:
+            yield
+        except (InvalidArchitecture, KeyError, TypeError, ValueError) as error:
+            raise StoreError(_explain(self.path, f"{type(error).__name__}: {error}")) from error
+
+
+def _url(path: Path, create: bool) -> sa.URL:
+    """SQLite needs to write beside a database in WAL mode even to read it, unless it is told that nothing changes."""
+    log = path.with_name(path.name + "-wal")
+    if create or access(path.parent, W_OK) or (log.exists() and log.stat().st_size):
+        return sa.URL.create("sqlite", database=str(path))
+    return sa.URL.create("sqlite", database=f"file:{quote(str(path))}", query={"immutable": "1", "uri": "true"})
+
 
 def _prepare(connection: Any, _record: Any) -> None:
-    connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _begin(connection: Connection) -> None:
+    """Python's sqlite3 begins no transaction before a CREATE or a SELECT, so we begin every one."""
+    connection.exec_driver_sql("BEGIN")
 
 
 def _explain(path: Path, reason: str) -> str:
@@ -163,6 +214,8 @@ def _explain(path: Path, reason: str) -> str:
         return f"{path}: cannot write ({reason}); make the directory writable or choose another with --dir"
     if "no such table" in reason:
         return f"{path}: a database, but no archgen campaign; choose another directory"
+    if "locked" in reason:
+        return f"{path}: another program keeps it locked; close that program and run the same command again"
     if "UNIQUE" in reason:
         return f"{path}: a candidate would have been evaluated twice ({reason}); please report this"
     return f"{path}: not readable as a campaign ({reason}); restore the file or choose another directory"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from botorch.models.model import Model
+from botorch.posteriors.gpytorch import GPyTorchPosterior
 from botorch.posteriors.posterior import Posterior
 from jaxtyping import Float
 from torch import Tensor
@@ -14,6 +15,7 @@ from torch import Tensor
 from graphs.archgraph import ArchGraph
 
 
+@runtime_checkable
 class Surrogate(Protocol):
     """A probabilistic model of the objective over graphs, larger is better.
 
@@ -34,6 +36,9 @@ class Surrogate(Protocol):
     def posterior(self, graphs: Sequence[ArchGraph]) -> Posterior:
         """The joint posterior of `graphs` on the model's scale."""
 
+    def marginals(self, graphs: Sequence[ArchGraph]) -> GPyTorchPosterior:
+        """The posterior of each graph alone, as m posteriors of one point; cheap for large pools."""
+
     @property
     def best(self) -> float:
         """The largest training value, on the model's scale."""
@@ -45,6 +50,7 @@ class Surrogate(Protocol):
 GraphScore = Callable[[Sequence[ArchGraph]], Float[np.ndarray, " m"]]
 
 
+@runtime_checkable
 class Generator(Protocol):
     """Draws architectures, tilted towards a high score."""
 

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import html
-import io
-import json
 import logging
-import os
-import shutil
 import sqlite3
-import sys
-import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, redirect_stderr, suppress
-from dataclasses import asdict, dataclass, field
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Literal, final, get_args
+from typing import Any, final, get_args
 
-from bo.records import CampaignConfig, History, Objective, Trial
+from bo.records import History, Objective, Trial
 from bo.store import Store
+from bo.wandb_rows import Tally, summarise, tabulate
+from bo.wandb_run import Mode, abandon, identity, start
 from graphs.draw_text import draw_text
-from graphs.errors import ArchgenError, InvalidOption, StoreError, unknown_name
+from graphs.errors import ArchgenError, StoreError, unknown_name
 from graphs.space import SearchSpace
 
-Mode = Literal["online", "offline", "disabled"]
-Row = dict[str, float | int | str]
 _LOG = logging.getLogger("archgen.wandb")
-_INIT_TIMEOUT, _FINISH_TIMEOUT = 60.0, 120.0
-"""Seconds to wait for the network, at the start and for the last uploads."""
 
 
 @final
@@ -43,7 +32,7 @@ class WandbView:
     def __init__(self, objective: Objective, store: Path) -> None:
         self.location = ""
         """The folder of the offline run, or the address of the online one; "" where nothing is written."""
-        self._store, self._tally = store, _Tally(objective)
+        self._store, self._tally = store, Tally(objective)
         self._run: Any = None
         self._logged = 0
 
@@ -70,9 +59,9 @@ class WandbView:
             raise StoreError(f"{store.path}: holds no campaign yet; start one with archgen search --dir")
         view = cls(config.objective, store.path)
         if mode != "disabled":
-            trials, reference, identity = store.trials(), store.read_meta("reference") or {}, _identity(store)
+            trials, reference, run_id = store.trials(), store.read_meta("reference") or {}, identity(store)
             with view._guard("start"):
-                view._run = run = _start(config, identity, folder, mode, project)
+                view._run = run = start(config, run_id, folder, mode, project)
                 # Steps are query numbers, and the server drops a step that is not above its last.
                 view._logged = max(run.starting_step - 1, 0) if run.resumed else 0
                 view.location = str(Path(run.dir).parent) if mode == "offline" else run.url or ""
@@ -100,7 +89,7 @@ class WandbView:
             if self._run is None:
                 return
             self._advance(history.trials, reference)
-            self._run.summary.update(_summarise(space, history, reference))
+            self._run.summary.update(summarise(space, history, reference))
             self._add_media(space, history, report)
             self._run.finish()
             self._run = None
@@ -117,7 +106,7 @@ class WandbView:
         import wandb
 
         run, kept = self._run, Path(self._run.dir).parent / self._store.name
-        columns, data = _tabulate(history)
+        columns, data = tabulate(history)
         run.summary["trials"] = wandb.Table(columns, data, allow_mixed_types=True)
         if history.best is not None:
             drawn = html.escape(draw_text(space.simplify(history.best.graph)))
@@ -148,156 +137,16 @@ class WandbView:
             )
             run, self._run, self.location = self._run, None, ""
             if run is not None:
-                _abandon(run)
+                abandon(run)
 
 
-def rebuild(space: SearchSpace, store: Store, folder: Path, mode: Mode, report: Path | None = None) -> WandbView:
-    """Write the whole run from the store; the arguments and errors of `WandbView.open` and `WandbView.finish`."""
+def rebuild(space: SearchSpace, store: Store, folder: Path, mode: Mode, report: Path | None = None) -> str:
+    """Write the whole run from the store; the arguments and errors of `WandbView.open` and `WandbView.finish`.
+
+    Returns:
+        Where the run is; "" if disabled or if W&B failed.
+    """
     view = WandbView.open(store, folder, mode)
-    if view.location:
-        history = History(tuple(store.trials()), view._tally.objective)
-        view.finish(space, history, store.read_meta("reference") or {}, report)
-    return view
-
-
-def _identity(store: Store) -> str:
-    text = json.dumps([store.read_meta("created"), store.read_meta("config")], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _start(config: CampaignConfig, identity: str, folder: Path, mode: Mode, project: str) -> Any:
-    if "wandb" not in sys.modules:
-        os.environ.pop("WANDB_SERVICE", None)  # a parent's service would keep our run open if we are killed
-    import wandb
-
-    (folder / "wandb").mkdir(parents=True, exist_ok=True)
-    if not os.access(folder / "wandb", os.W_OK):  # wandb would go on in the system's temporary folder
-        raise PermissionError(f"cannot write to {folder / 'wandb'}")
-    with redirect_stderr(io.StringIO()):  # some notes on credentials come even when silent
-        if mode == "online":
-            _require_login()
-        for wait in (0.1, 0.3, 1.0, 3.0, 0.0):
-            for old in (folder / "wandb").glob(f"offline-run-*-{identity}") if mode == "offline" else ():
-                shutil.rmtree(old)
-            try:
-                run = wandb.init(
-                    dir=folder,
-                    mode=mode,
-                    project=project,
-                    id=identity,
-                    name=f"{config.space}-{config.task}-{config.strategy}-s{config.seed}",
-                    config=asdict(config),
-                    resume="allow" if mode == "online" else None,
-                    reinit="create_new",  # a run of the user's own in this process stays theirs
-                    settings=_settings(),
-                )
-                break
-            except Exception as error:
-                if not wait or "is in use" not in str(error):
-                    raise
-                time.sleep(wait)  # the service closes a run a little after finish() has returned
-    run.define_metric("query")
-    run.define_metric("*", step_metric="query")
-    return run
-
-
-def _settings() -> Any:
-    import wandb
-
-    return wandb.Settings(
-        silent=True,
-        console="off",
-        save_code=False,
-        disable_code=True,
-        disable_git=True,
-        disable_job_creation=True,
-        use_dot_wandb=False,
-        init_timeout=_INIT_TIMEOUT,
-        finish_timeout=_FINISH_TIMEOUT,
-        finish_timeout_raises=True,
-        x_disable_meta=True,
-        x_disable_stats=True,
-        x_disable_machine_info=True,
-        x_save_requirements=False,
-    )
-
-
-def _require_login() -> None:
-    import wandb
-
-    hint = "run `wandb login`, or use --wandb offline"
-    try:
-        if wandb.run is not None or wandb.login(prompt=False, verify=False):
-            return
-    except wandb.errors.AuthenticationError as error:
-        raise InvalidOption(f"W&B refuses the login ({error}); {hint}") from error
-    unset = "unset WANDB_MODE, " if "WANDB_MODE" in os.environ else ""
-    raise InvalidOption(f"--wandb online, but there is no W&B login; {unset}{hint}")
-
-
-def _abandon(run: Any) -> None:
-    import wandb
-
-    try:
-        run.finish(exit_code=1)
-    except Exception:  # its service is gone, and at exit wandb would say so with a traceback
-        with suppress(Exception):
-            wandb.teardown()
-
-
-@dataclass
-class _Tally:
-    """What the rows accumulate over the queries so far."""
-
-    objective: Objective
-    queries: int = 0
-    failed: int = 0
-    best: float | None = None
-    origins: Counter[str] = field(default_factory=Counter)
-
-    def row(self, trial: Trial, reference: Mapping[str, float]) -> Row:
-        self.queries += 1
-        self.failed += trial.status == "failed"
-        self.origins[trial.proposal.origin] += 1
-        row: Row = {"query": self.queries, "status": trial.status, "failed": self.failed}
-        row |= {f"origin/{name}": count for name, count in self.origins.items()}
-        row |= {f"metrics/{name}": value for name, value in trial.metrics.items()}
-        mean, std = trial.proposal.mean, trial.proposal.std
-        row |= {f"predicted/{name}": v for name, v in (("mean", mean), ("std", std)) if v is not None}
-        if trial.status == "done":
-            row["objective"] = value = trial.metrics[self.objective.metric]
-            better = max if self.objective.maximize else min
-            self.best = value if self.best is None else better(self.best, value)
-            if mean is not None and std:
-                row["predicted/abs_z"] = abs(value - mean) / std
-        if self.best is not None:
-            row["best_so_far"] = self.best
-            if "best" in reference:
-                row["regret"] = _sign(self.objective) * (reference["best"] - self.best)
-        return row
-
-
-def _summarise(space: SearchSpace, history: History, reference: Mapping[str, float]) -> dict[str, Any]:
-    ended = len(history.trials) - len(history.pending)
-    values: dict[str, Any] = {"queries": ended, "space/log10_size": space.log10_size}
-    if ended:
-        values["valid_share"] = len(history.done) / ended
-    if (best := history.best) is not None:
-        values |= {"best/arch": best.arch, "best/query": best.number + 1}
-        values |= {f"best/{name}": value for name, value in best.metrics.items()}
-        value, sign = best.metrics[history.objective.metric], _sign(history.objective)
-        if "best" in reference:
-            values["regret"] = sign * (reference["best"] - value)
-        if mean := reference.get("mean"):
-            values["relative_improvement"] = sign * (value - mean) / abs(mean)
-    return values
-
-
-def _tabulate(history: History) -> tuple[list[Any], list[Any]]:
-    names = sorted({name for trial in history.done for name in trial.metrics})
-    rows = [[t.number, t.arch, t.proposal.origin, t.status, *map(t.metrics.get, names)] for t in history.trials]
-    return ["number", "arch", "origin", "status", *names], rows
-
-
-def _sign(objective: Objective) -> int:
-    return 1 if objective.maximize else -1
+    history = History(tuple(store.trials()), view._tally.objective)
+    view.finish(space, history, store.read_meta("reference") or {}, report)
+    return view.location

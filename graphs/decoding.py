@@ -7,7 +7,7 @@ The law of a decoder is the product distribution of the logits restricted to the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -21,6 +21,7 @@ BIG = 1e6
 """A finite infinity: sums of it over a graph's parts stay exact in float64 and never cancel to NaN."""
 
 
+@runtime_checkable
 class Decoder(Protocol):
     """Draws graphs of one space."""
 

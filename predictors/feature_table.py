@@ -84,9 +84,8 @@ class _Rows:
             return self.distance(right, left).T
         matrix = self._build()
         a, b = matrix[left], matrix[right]
-        norm_a, norm_b = a.multiply(a).sum(1), b.multiply(b).sum(1)
-        used = np.unique(b.indices)
-        dot = a[:, used] @ b[:, used].toarray().T
+        norm_a, norm_b = _squared_norms(a), _squared_norms(b)
+        dot = a @ b.toarray().T
         squared: np.ndarray = np.maximum(norm_a[:, None] + norm_b[None, :] - 2 * dot, 0.0)
         return squared / (2 * self._scale)
 
@@ -100,3 +99,9 @@ class _Rows:
             size = (rows, max(1, len(self._columns)))
             self._matrix = sp.csr_array((values, self._places, self._ends), shape=size)
         return self._matrix
+
+
+def _squared_norms(matrix: sp.csr_array) -> np.ndarray:
+    """Each row's entries are added in their own order, whatever the columns are numbered in this process."""
+    norms: np.ndarray = sp.csr_array((matrix.data**2, matrix.indices, matrix.indptr), shape=matrix.shape).sum(1)
+    return norms

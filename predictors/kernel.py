@@ -1,4 +1,4 @@
-"""A kernel on ArchGraphs: a sum of exponential kernels, each over a learned, weighted distance between feature groups."""
+"""A kernel on ArchGraphs: a sum of exponential kernels, each over a weighted distance between feature groups."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ class GraphKernel(gpytorch.kernels.Kernel):  # type: ignore[misc]
     def forward(self, x1: Tensor, x2: Tensor, diag: bool = False, **_: object) -> Tensor:
         if diag:
             return (1 + self.positive("scales").sum()).expand(x1.shape[:-1])
-        left, at_left = torch.unique(x1[..., 0].long(), return_inverse=True)
-        right, at_right = torch.unique(x2[..., 0].long(), return_inverse=True)
-        distances = self._distances(left.numpy(), right.numpy())
+        left, at_left = _distinct(x1[..., 0])
+        right, at_right = _distinct(x2[..., 0])
+        distances = self._distances(left, right)
         parts = zip(
             self.positive("scales"),
             self.positive("weights").split(self.term_sizes),  # type: ignore[no-untyped-call]
@@ -66,7 +66,7 @@ class GraphKernel(gpytorch.kernels.Kernel):  # type: ignore[misc]
             scale * torch.exp(-torch.einsum("g,glr->lr", weight, distance).add(1e-12).sqrt())
             for scale, weight, distance in parts
         )
-        return table[at_left[..., :, None], at_right[..., None, :]]  # type: ignore[no-any-return, index]
+        return table[at_left[..., :, None], at_right[..., None, :]]  # type: ignore[no-any-return]
 
     def _distances(self, left: np.ndarray, right: np.ndarray) -> Float[Tensor, "g l r"]:
         """Half the scaled squared distances for each group; the last one is kept, for the many calls of a fit."""
@@ -75,3 +75,16 @@ class GraphKernel(gpytorch.kernels.Kernel):  # type: ignore[misc]
             found = [self.table.distance(name, left, right) for name in self.groups]
             self._cache = {key: torch.from_numpy(np.stack(found))}
         return self._cache[key]
+
+
+def _distinct(rows: Tensor) -> tuple[np.ndarray, Tensor]:
+    """The distinct rows in the order in which they first appear, and the place of each row among them.
+
+    Sorted by row number they would stand in the order in which this process met the graphs, and vectorised functions
+    round differently in different places, so a campaign that was opened again would get another model.
+    """
+    numbers, first, inverse = np.unique(rows.numpy().astype(np.int64), return_index=True, return_inverse=True)
+    order = first.argsort()
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return numbers[order], torch.from_numpy(place[inverse.reshape(rows.shape)])

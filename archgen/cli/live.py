@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from types import TracebackType
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -33,8 +33,8 @@ class LiveView:
             TextColumn("{task.description:<22}"), BarColumn(40), MofNCompleteColumn(), TimeElapsedColumn()
         )
         self._budget = budget
-        self._training: int | None = None
-        self._searching: int | None = None
+        self._training: TaskID | None = None
+        self._searching: TaskID | None = None
         self._campaign: Campaign | None = None
         self._proposals: Counter[str] = Counter()
         self._live = Live(console=self._console, get_renderable=self._render, refresh_per_second=4, transient=True)
@@ -85,7 +85,7 @@ class LiveView:
             )
 
     def _render(self) -> Group:
-        parts = [self._progress, *([] if self._campaign is None else self._state(self._campaign))]
+        parts: list[RenderableType] = [self._progress, *([] if self._campaign is None else self._state(self._campaign))]
         return Group(*parts)
 
     def _state(self, campaign: Campaign) -> list[Panel]:

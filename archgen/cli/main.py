@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -80,6 +81,9 @@ def search(
     batch: Annotated[int, typer.Option(help="Candidates a step.")] = 1,
     threads: Threads = 1,
     distinct: Unique = Distinct.network,
+    generator_steps: Annotated[
+        int | None, typer.Option(help="Training steps of archgen's generator; more draw better and take longer.")
+    ] = None,
     wandb: Annotated[WandbMode, typer.Option(help="Log to W&B.")] = WandbMode.offline,
     as_json: Json = False,
 ) -> None:
@@ -88,7 +92,19 @@ def search(
 
     folder = folder or Path("runs") / f"{space}-{task}-{strategy}-s{seed}"
     run_search(
-        space, task, budget, seed, folder, strategy, maximize, batch, threads, distinct.value, wandb.value, as_json
+        space,
+        task,
+        budget,
+        seed,
+        folder,
+        strategy,
+        maximize,
+        batch,
+        threads,
+        distinct.value,
+        generator_steps,
+        wandb.value,
+        as_json,
     )
 
 
@@ -160,6 +176,10 @@ def bench(
     run_bench(space, task, budget, seeds, names, maximize, distinct.value, workers, folder, first_seed, as_json)
 
 
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
+"""What a full, read-only or forbidden disk answers."""
+
+
 def run(arguments: list[str] | None = None) -> None:
     """Entry point. Exit code 0 done, 2 the user's mistake, 1 ours, 130 interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -181,8 +201,13 @@ def _judge(error: Exception) -> tuple[str, int]:
 
     if isinstance(error, ArchgenError):
         return " ".join(str(error).split()), 2
+    if (close := getattr(error, "possibilities", None)) and hasattr(error, "option_name"):
+        return f"No such option: {error.option_name}. Did you mean {' or '.join(close)}? See: archgen --help.", 2
     if hasattr(error, "format_message"):  # the command line parser's own errors
         return " ".join(error.format_message().split()) + " See: archgen --help.", 2
+    if isinstance(error, OSError) and error.errno in _DISK:
+        told = f"{error.filename or 'the disk'}: cannot write ({error.strerror})"
+        return f"{told}; make room or permit it, then run the same command again", 2
     if os.environ.get("ARCHGEN_TRACEBACK"):
         traceback.print_exc()
     told = f"{type(error).__name__}: {error}"

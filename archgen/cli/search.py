@@ -30,6 +30,7 @@ def run_search(
     batch: int,
     threads: int,
     distinct: Literal["network", "description"],
+    generator_steps: int | None,
     wandb_mode: Literal["online", "offline", "disabled"],
     as_json: bool,
 ) -> None:
@@ -48,6 +49,7 @@ def run_search(
             batch=batch,
             threads=threads,
             distinct=distinct,
+            generator_steps=generator_steps,
             watch_training=live.training,
             watch_drawing=live.drawing,
         ) as campaign,

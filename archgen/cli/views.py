@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from archgen.session import REPORT, read_campaign
+from bo.lock import hold
 
 
 def make_report(folder: Path, out: Path | None, as_json: bool) -> None:
@@ -21,5 +22,6 @@ def rebuild_wandb(folder: Path, mode: Literal["online", "offline", "disabled"], 
     from bo.wandb_view import rebuild
 
     campaign = read_campaign(folder)
-    location = rebuild(campaign.space, campaign.store, folder, mode)
+    with hold(folder):
+        location = rebuild(campaign.space, campaign.store, folder, mode)
     print(json.dumps({"wandb": location}) if as_json else f"W&B: {location or 'disabled'}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -104,7 +105,7 @@ def train_generator(
     started = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Lightning's advice on loaders and loggers does not fit in-memory batches
-        _quiet_trainer(config, watch).fit(module, data)
+        _fit(_quiet_trainer(config, watch), module, data)
     provenance = {**asdict(config), "graphs": len(graphs), "seconds": round(time.perf_counter() - started, 2)}
     return DiffusionGenerator(space, size, module.denoiser, module.slots, graphs[0], provenance)
 
@@ -115,6 +116,18 @@ def training_graphs(space: SearchSpace, seed: int) -> Sequence[ArchGraph]:
         return space.networks
     rng = np.random.default_rng(seed)
     return [space.sample(rng) for _ in range(MOST_GRAPHS)]
+
+
+def _fit(trainer: pl.Trainer, module: DiffusionModule, data: GraphDataModule) -> None:
+    """Lightning turns Ctrl-C into `sys.exit(1)` and ignores it from then on; the caller gets KeyboardInterrupt."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(module, data)
+    except SystemExit as left:
+        if not isinstance(left.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from None
 
 
 class _Watch(pl.Callback):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -16,6 +16,7 @@ TRIES = 500
 """Draws after which a space counts as exhausted for random proposals where it cannot be listed."""
 
 
+@runtime_checkable
 class Strategy(Protocol):
     """Proposes candidates from the history alone: no state of its own, so that a campaign can go on after any crash."""
 

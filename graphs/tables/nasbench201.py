@@ -30,7 +30,7 @@ TASKS = tuple(_COLUMNS)
 
 
 def load_nasbench201(task: str, folder: Path | None = None) -> BenchmarkTable:
-    """All 15,625 cells on `task`. The benchmark trained every string apart, so a query is answered by the row of its own
+    """All 15,625 cells on `task`. The benchmark trained every string, so a query is answered by the row of its own
     string, and two strings of one function differ by training noise.
 
     Args:

@@ -31,6 +31,11 @@ REFERENCE = {"best": 4.0, "mean": 9.0}
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
+@pytest.fixture(autouse=True)
+def _nothing_in_the_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path_factory.mktemp("staged")))  # where wandb stages artifacts
+
+
 class Predicted:
     """Random search that also predicts, as a model-based strategy does."""
 
@@ -222,7 +227,7 @@ def test_rebuild_equals_live(tmp_path: Path) -> None:
     made, view = search(tmp_path, 8)
     view.finish(SPACE, made.history, made.reference)
     rows, summary = read_rows(tmp_path), read_summary(tmp_path)
-    rebuild(SPACE, made.store, tmp_path, "offline")
+    assert rebuild(SPACE, made.store, tmp_path, "offline") == str(run_folder(tmp_path))
     assert read_rows(tmp_path) == rows == expected_rows(tmp_path)
     again = read_summary(tmp_path)
     assert again["trials"]["sha256"] == summary["trials"]["sha256"]
