@@ -28,7 +28,8 @@ MC_SAMPLES = 128
 def log_ei(surrogate: Surrogate, graphs: Sequence[ArchGraph]) -> Float[np.ndarray, " m"]:
     """The log expected improvement of each graph over the best training value."""
     marginals = _Given(surrogate.marginals(graphs))
-    return LogExpectedImprovement(marginals, best_f=surrogate.best)(torch.zeros(len(graphs), 1, 1)).numpy()
+    value: Tensor = LogExpectedImprovement(marginals, best_f=surrogate.best)(torch.zeros(len(graphs), 1, 1))
+    return value.numpy()
 
 
 @torch.no_grad()
@@ -42,9 +43,8 @@ def select(
     """
     count = min(count, len(graphs))
     if count == 1 and not pending:
-        value = log_ei(surrogate, graphs)
-        place = int(value.argmax())
-        return [(place, float(value[place]))]
+        exact = log_ei(surrogate, graphs)
+        return [(int(exact.argmax()), float(exact.max()))]
     inputs = surrogate.inputs(graphs)
     waiting = surrogate.inputs(pending) if pending else inputs[:0]
     chosen: list[tuple[int, float]] = []
@@ -55,7 +55,7 @@ def select(
             sampler=SobolQMCNormalSampler(torch.Size([MC_SAMPLES]), seed=seed),
             X_pending=waiting if len(waiting) else None,
         )
-        value = torch.cat([acquisition(part[:, None]) for part in inputs.split(CHUNK)])
+        value = torch.cat([acquisition(part[:, None]) for part in torch.split(inputs, CHUNK)])
         value[[place for place, _ in chosen]] = -torch.inf
         place = int(value.argmax())
         chosen.append((place, float(value[place])))

@@ -119,7 +119,8 @@ class Campaign:
 
     def fail(self, trial: Trial, reason: str) -> Trial:
         """Record that a candidate could not be evaluated; it counts as a query and is not proposed again."""
-        return self._end(replace(trial, status="failed", error=reason))
+        readable = reason.encode("utf-8", "replace").decode()
+        return self._end(replace(trial, status="failed", error=readable))
 
     def run(self, evaluate: Evaluator, budget: int, watch: Callable[[Trial], Any] = lambda _: None) -> Trial | None:
         """Ask, evaluate and tell until `budget` queries are spent or the space is exhausted.
@@ -153,9 +154,9 @@ class Campaign:
         """The trials that no other one beats, best objective first.
 
         Args:
-            directions: for each metric whether more of it is better.
+            directions: for each metric whether more of it is better. Trials that lack a finite value of one are left out.
         """
-        done = self.history.done
+        done = [t for t in self.history.done if all(math.isfinite(t.metrics.get(m, math.nan)) for m in directions)]
         table = np.array([[t.metrics[m] * (1 if up else -1) for m, up in directions.items()] for t in done])
         front = [
             trial

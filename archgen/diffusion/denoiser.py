@@ -84,4 +84,5 @@ class _Block(nn.Module):
         bias = self.bias(relation).permute(0, 3, 1, 2)
         mixed = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
         h = h + self.project(mixed.transpose(1, 2).reshape(b, n, d))
-        return h + self.feed(self.feed_norm(h))
+        fed: Tensor = self.feed(self.feed_norm(h))
+        return h + fed

@@ -4,6 +4,10 @@ At every step the denoiser's logits, with the known slots pinned, go through the
 returns valid graphs that agree with what is known. A random share of the masked slots is then revealed with the values
 of the drawn graph (the reverse step of masked diffusion). A valid completion therefore exists at every step, and the
 last step's graphs are valid by construction.
+
+The slots about to be revealed are first drawn from the denoiser's own marginals, and the decoder departs from that
+proposal only where no valid graph agrees with it. The marginals account for validity already; a decoder that drew these
+slots would count it twice and miss the learned law however many the steps.
 """
 
 from __future__ import annotations
@@ -19,8 +23,11 @@ from archgen.diffusion.guidance import Guide, choose
 from archgen.diffusion.process import EDGE_MASK, Masked, Slots, hide
 from graphs.archgraph import ArchGraph
 from graphs.batch import GraphBatch, decode
-from graphs.decoding import BIG, Decoder
+from graphs.decoding import BIG, Decoder, gumbel
 from graphs.space import SearchSpace
+
+PROPOSED = BIG / 1000
+"""The logit of a proposed value: beyond every logit of the denoiser, below what is known."""
 
 
 @torch.no_grad()
@@ -47,11 +54,13 @@ def sample_graphs(
     state = hide(start, slots.nodes.expand(start.codes.shape), slots.edges.expand(start.adj.shape), denoiser.mask_codes)
     graphs: list[ArchGraph] = []
     for step in range(steps):
-        node_logits, edge_logits = _pin(*denoiser(state), state)
-        clean, graphs = _predict(space, decoder, node_logits, edge_logits, guide, rng)
-        watch(graphs)
+        logits = denoiser(state)
+        node_logits, edge_logits = _pin(logits[0], logits[1], state)
         keep = 1 - (step + 1) / steps
         hidden_nodes, hidden_edges = _stay_hidden(state, keep / (1 - step / steps), rng)
+        shown = (state.hidden_nodes & ~hidden_nodes, state.hidden_edges & ~hidden_edges)
+        clean, graphs = _predict(space, decoder, node_logits, edge_logits, shown, guide, rng)
+        watch(graphs)
         state = hide(clean, hidden_nodes, hidden_edges, denoiser.mask_codes)
     return graphs
 
@@ -61,18 +70,33 @@ def _predict(
     decoder: Decoder,
     node_logits: Tensor,
     edge_logits: Tensor,
+    shown: tuple[Tensor, Tensor],
     guide: Guide | None,
     rng: torch.Generator,
 ) -> tuple[GraphBatch, list[ArchGraph]]:
-    """One clean graph a row: the decoder's own draw, or the guide's choice among several."""
-    if guide is None:
-        clean = decoder(node_logits, edge_logits, rng)
-        return clean, decode(space, clean)
-    b, m = len(node_logits), guide.candidates
-    drawn = decoder(node_logits.repeat_interleave(m, 0), edge_logits.repeat_interleave(m, 0), rng)
+    """One clean graph a row: the decoder's draw around a proposal, or the guide's choice among several."""
+    b, m = len(node_logits), 1 if guide is None else guide.candidates
+    node_logits, edge_logits, shown_nodes, shown_edges = (
+        part.repeat_interleave(m, 0) for part in (node_logits, edge_logits, *shown)
+    )
+    node_logits, edge_logits = _propose(node_logits, edge_logits, shown_nodes, shown_edges, rng)
+    drawn = decoder(node_logits, edge_logits, rng)
     graphs = decode(space, drawn)
+    if guide is None:
+        return drawn, graphs
     rows = choose(guide, graphs, b, rng)
     return drawn[rows], [graphs[int(row)] for row in rows]
+
+
+def _propose(
+    node_logits: Tensor, edge_logits: Tensor, shown_nodes: Tensor, shown_edges: Tensor, rng: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """The logits with one draw from each slot's own law preferred, in the slots that are shown next."""
+    codes = (node_logits + gumbel(node_logits, rng)).argmax(-1, keepdim=True)
+    present = torch.rand(edge_logits.shape, generator=rng, dtype=torch.float64) < edge_logits.sigmoid()
+    nodes = torch.zeros_like(node_logits).scatter(-1, codes, PROPOSED) * shown_nodes[..., None]
+    edges = torch.where(present, PROPOSED, -PROPOSED) * shown_edges
+    return node_logits + nodes, edge_logits + edges
 
 
 def _pin(node_logits: Tensor, edge_logits: Tensor, state: Masked) -> tuple[Tensor, Tensor]:

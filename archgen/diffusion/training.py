@@ -77,7 +77,8 @@ class DiffusionModule(pl.LightningModule):
         b = len(clean)
         time = ((torch.rand((), generator=rng) + torch.arange(b) / b) % 1).clamp(min=1e-3)
         masked = add_noise(clean, self.slots, time, self.denoiser.mask_codes, rng)
-        return negative_elbo(*self.denoiser(masked), clean, masked, time)
+        node_logits, edge_logits = self.denoiser(masked)
+        return negative_elbo(node_logits, edge_logits, clean, masked, time)
 
     def configure_optimizers(self) -> pl.utilities.types.OptimizerLRScheduler:
         optimiser = torch.optim.AdamW(self.denoiser.parameters(), lr=self.config.learning_rate, weight_decay=0.01)

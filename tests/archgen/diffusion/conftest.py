@@ -113,7 +113,7 @@ class ExactDenoiser(Denoiser):
         joint = self.law * (agreed == known[:, None])
         joint = joint / joint.sum(1, keepdim=True)
         nodes = (joint @ self.nodes).view(b, *self.shape).log().clamp(min=-50).masked_fill(~self.choices, -torch.inf)
-        edges = (joint @ self.edges).view(masked.edges.shape)
+        edges = (joint @ self.edges).clamp(0, 1).view(masked.edges.shape)
         return nodes, torch.logit(edges).clamp(-50, 50)
 
 

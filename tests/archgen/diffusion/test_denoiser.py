@@ -60,7 +60,9 @@ def test_gradients_reach_every_parameter(tree_space, slots_of) -> None:
 def test_the_value_behind_a_mask_cannot_leak(tree_space, denoiser, slots_of) -> None:
     """All 81 graphs under the same mask agree on the known slots or differ in them; equal views give equal outputs."""
     clean, slots = encode(tree_space, tree_space.listed), slots_of(tree_space)
-    nodes, edges = denoiser(hide(clean, slots.nodes.expand(81, 5, 2), slots.edges.expand(81, 5, 5), denoiser.mask_codes))
+    nodes, edges = denoiser(
+        hide(clean, slots.nodes.expand(81, 5, 2), slots.edges.expand(81, 5, 5), denoiser.mask_codes)
+    )
     assert torch.equal(nodes, nodes[:1].expand_as(nodes))
     assert torch.equal(edges, edges[:1].expand_as(edges))
 
@@ -101,6 +103,6 @@ def test_rows_do_not_see_each_other(tree_space, denoiser, slots_of) -> None:
         torch.testing.assert_close(together[9:10], alone, rtol=1e-4, atol=1e-5)
 
 
-def test_mask_codes_count_the_choices(tree_space, denoiser) -> None:
+def test_mask_codes_count_the_choices(denoiser) -> None:
     assert denoiser.mask_codes.tolist() == [4, 3]
     assert denoiser.choices.tolist() == [[True] * 4, [True, True, True, False]]

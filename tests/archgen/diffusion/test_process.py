@@ -16,7 +16,15 @@ SIX_SIGMA = 6  # a two-sided normal deviate this large comes once in 500 million
 def test_varying_slots_are_those_that_differ(tree_space) -> None:
     slots = varying_slots(encode(tree_space, tree_space.listed))
     assert slots.nodes.tolist() == [[False] * 2, *[[True, True]] * 3, [False] * 2]
-    assert sorted(map(tuple, slots.edges.nonzero().tolist())) == [(0, 2), (0, 3), (1, 2), (1, 3), (1, 4), (2, 3), (2, 4)]
+    assert sorted(map(tuple, slots.edges.nonzero().tolist())) == [
+        (0, 2),
+        (0, 3),
+        (1, 2),
+        (1, 3),
+        (1, 4),
+        (2, 3),
+        (2, 4),
+    ]
     assert slots.count == 13
     one = varying_slots(encode(tree_space, tree_space.listed[:1]))
     assert one.count == 0
@@ -65,7 +73,7 @@ def test_no_slot_hidden_costs_nothing(product_space, product_law, exact_denoiser
 def test_bound_is_minus_log_p_at_every_time_where_slots_are_independent(
     product_space, product_law, exact_denoiser, all_masks, slots_of, repeated, time: float
 ) -> None:
-    """The mean over all masks at a fixed time is -log p(x): each slot is hidden with probability t, and counts 1 / t."""
+    """The mean over all masks at a fixed time is -log p(x): a slot is hidden with probability t and counts 1 / t."""
     denoiser, slots = exact_denoiser(product_space, product_law), slots_of(product_space)
     for place in range(0, 72, 5):
         clean = encode(product_space, [product_space.listed[place]])
@@ -74,7 +82,7 @@ def test_bound_is_minus_log_p_at_every_time_where_slots_are_independent(
         chance = time ** hidden.double() * (1 - time) ** (slots.count - hidden)
         times = torch.full((len(masked),), time, dtype=torch.float64)
         bound = negative_elbo(*denoiser(masked), repeated(clean, len(masked)), masked, times)
-        assert float((chance * bound).sum()) == pytest.approx(-math.log(product_law[place]), abs=1e-9)
+        assert float((chance * bound).sum()) == pytest.approx(-math.log(product_law[place]), abs=1e-5)
 
 
 def test_bound_over_all_times_is_minus_log_p_for_any_law(
@@ -86,36 +94,30 @@ def test_bound_over_all_times_is_minus_log_p_for_any_law(
         clean = encode(tree_space, [tree_space.listed[place]])
         masked = all_masks(clean, slots, denoiser.mask_codes)
         bound = _integrated(denoiser(masked), repeated(clean, len(masked)), masked, slots)
-        assert bound == pytest.approx(-math.log(tree_law[place]), abs=1e-8)
+        assert bound == pytest.approx(-math.log(tree_law[place]), abs=1e-5)
 
 
-def test_bound_of_a_wrong_network_exceeds_the_entropy(
-    tree_space, tree_law, exact_denoiser, all_masks, slots_of, repeated
+@pytest.mark.parametrize("sharpness", [0.5, 2.0])
+def test_drawn_bound_is_the_entropy_for_the_exact_network_and_more_for_any_other(
+    tree_space, tree_law, exact_denoiser, slots_of, sharpness: float
 ) -> None:
-    wrong, slots = exact_denoiser(tree_space, torch.full((81,), 1 / 81)), slots_of(tree_space)
-    entropy = -float((tree_law * tree_law.log()).sum())
-    bounds = []
-    for graph in tree_space.listed:
-        clean = encode(tree_space, [graph])
-        masked = all_masks(clean, slots, wrong.mask_codes)
-        bounds.append(_integrated(wrong(masked), repeated(clean, len(masked)), masked, slots))
-    cross_entropy = float(tree_law @ torch.tensor(bounds, dtype=torch.float64))
-    assert cross_entropy == pytest.approx(math.log(81), abs=1e-8)  # that of the uniform law it describes
-    assert cross_entropy > entropy + 0.1
-
-
-def test_drawn_bound_agrees_with_the_entropy(tree_space, tree_law, exact_denoiser, slots_of) -> None:
     """Monte Carlo over graphs, times and masks, as training draws them; fails by chance once in 500 million."""
-    denoiser, draws, rng = exact_denoiser(tree_space, tree_law), 40_000, torch.Generator().manual_seed(4)
+    denoiser, draws, rng = exact_denoiser(tree_space, tree_law), 20_000, torch.Generator().manual_seed(4)
     rows = torch.multinomial(tree_law, draws, replacement=True, generator=rng)
     clean = encode(tree_space, tree_space.listed)[rows]
-    time = torch.rand(draws, generator=rng).clamp(min=1e-3)
+    time = ((torch.rand((), generator=rng) + torch.arange(draws) / draws) % 1).clamp(min=1e-3)
     masked = add_noise(clean, slots_of(tree_space), time, denoiser.mask_codes, rng)
-    bound = negative_elbo(*denoiser(masked), clean, masked, time)
-    error = SIX_SIGMA * float(bound.std()) / math.sqrt(draws)
+    nodes, edges = denoiser(masked)
+    exact = negative_elbo(nodes, edges, clean, masked, time)
+    other = negative_elbo(sharpness * nodes, sharpness * edges, clean, masked, time)
     entropy = -float((tree_law * tree_law.log()).sum())
-    assert error < 0.2
-    assert abs(float(bound.mean()) - entropy) < error + 1e-3 * 13  # the times below 1e-3 that are left out
+    assert _error(exact) < 0.25
+    assert abs(float(exact.mean()) - entropy) < _error(exact) + 1e-3 * 13  # the times below 1e-3 that are left out
+    assert float((other - exact).mean()) > _error(other - exact)
+
+
+def _error(sample: Tensor) -> float:
+    return SIX_SIGMA * float(sample.std()) / math.sqrt(len(sample))
 
 
 def _hidden(masked: Masked) -> Tensor:

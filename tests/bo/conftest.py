@@ -1,0 +1,141 @@
+"""A space small enough to know by heart, campaigns on it, and runs of a strategy without a store."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bo.campaign import Campaign, Evaluator, identifier
+from bo.records import CampaignConfig, History, Objective, Trial
+from bo.store import Store
+from bo.strategies.evolution import RegularisedEvolution
+from bo.strategies.local_search import LocalSearch
+from bo.strategies.random_search import RandomSearch
+from bo.strategies.strategy import Strategy
+from graphs.archgraph import INPUT, OUTPUT, ArchGraph, Op
+from graphs.errors import InvalidArchitecture
+from graphs.space import Field, SearchSpace, log10_of
+
+
+class Chain(SearchSpace):
+    """Three layers in a row, each a, b, c or skip; skips vanish: 64 descriptions, 1 + 3 + 9 + 27 = 40 networks."""
+
+    name = "chain"
+    summary = "three layers in a row"
+    fields = (Field("op", ("input", "a", "b", "c", "skip", "output")),)
+    max_nodes = 5
+    choices = ("a", "b", "c", "skip")
+
+    @property
+    def size(self) -> int:
+        return 64
+
+    @property
+    def network_count(self) -> int:
+        return 40
+
+    @property
+    def log10_size(self) -> float:
+        return log10_of(self.size)
+
+    def build(self, names: tuple[str, ...]) -> ArchGraph:
+        return ArchGraph((INPUT, *map(Op, names), OUTPUT), tuple((i, i + 1) for i in range(len(names) + 1)))
+
+    def check(self, graph: ArchGraph) -> None:
+        self.require_fields(graph)
+        if len(graph) != 5:
+            raise InvalidArchitecture(f"{self.name}: {len(graph)} nodes, expected 5")
+
+    def sample(self, rng: np.random.Generator) -> ArchGraph:
+        return self.build(tuple(self.choices[int(k)] for k in rng.integers(4, size=3)))
+
+    def enumerate(self) -> Iterator[ArchGraph]:
+        return map(self.build, itertools.product(self.choices, repeat=3))
+
+    def neighbours(self, graph: ArchGraph) -> Iterator[ArchGraph]:
+        names, seen = self.format(graph).split("-"), {self.network(graph)}
+        for place, name in itertools.product(range(3), self.choices):
+            other = self.build((*names[:place], name, *names[place + 1 :]))
+            if (network := self.network(other)) not in seen:
+                seen.add(network)
+                yield other
+
+    def parse(self, text: str) -> ArchGraph:
+        return self.build(tuple(text.split("-")))
+
+    def format(self, graph: ArchGraph) -> str:
+        self.check(graph)
+        return "-".join(op.name for op in graph.ops[1:-1])
+
+    def simplify(self, graph: ArchGraph) -> ArchGraph:
+        return self.build(tuple(name for name in self.format(graph).split("-") if name != "skip"))
+
+
+VALUE = {"a": 1.0, "b": 2.0, "c": 4.0, "skip": 0.0}
+
+
+def measure(graph: ArchGraph) -> dict[str, float]:
+    """The best is c-c-c with 12.7: letters count by worth, and by place so that few values are equal."""
+    names = [op.name for op in graph.ops[1:-1] if op.name != "skip"]
+    value = sum(VALUE[name] * (1 + 0.1 * place / 2) for place, name in enumerate(names))
+    return {"score": value, "cost": float(len(names))}
+
+
+@pytest.fixture(scope="session")
+def chain() -> SearchSpace:
+    """The space `Chain`."""
+    return Chain()
+
+
+@pytest.fixture(scope="session")
+def chain_value() -> Evaluator:
+    """Metrics `score`, largest for c-c-c, and `cost` of a `Chain`."""
+    return measure
+
+
+STRATEGIES: dict[str, Callable[..., Strategy]] = {
+    "random": RandomSearch,
+    "evolution": RegularisedEvolution,
+    "local-search": LocalSearch,
+}
+
+
+@pytest.fixture
+def begin(chain: SearchSpace, tmp_path: Path) -> Iterator[Callable[..., Campaign]]:
+    """`begin(name, strategy=..., **config)` opens the campaign `name` on `chain`, new or again."""
+    stores: list[Store] = []
+
+    def open_store(name: str = "campaign", strategy: str = "random", maximize: bool = True, **config: Any) -> Campaign:
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        stores.append(store := Store(folder / "campaign.sqlite", create=True))
+        wanted = CampaignConfig("chain", "toy", strategy, Objective("score", maximize), **config)
+        made = STRATEGIES[strategy](chain, identifier(chain, wanted.distinct))
+        return Campaign(chain, wanted, store, made, {"best": 12.7, "mean": 5.0})
+
+    yield open_store
+    for store in stores:
+        store.close()
+
+
+@pytest.fixture
+def simulate() -> Callable[..., History]:
+    """`simulate(strategy, evaluate, budget, seed)` runs a strategy as a campaign would, in memory."""
+
+    def run(strategy: Any, evaluate: Evaluator, budget: int, seed: int = 0, metric: str = "score") -> History:
+        space, trials = strategy.space, []
+        objective = Objective(metric)
+        for step in range(budget):
+            rng = np.random.default_rng([seed, step])
+            proposals, _ = strategy.propose(History(tuple(trials), objective), 1, rng)
+            if not proposals:
+                break
+            (proposal,) = proposals
+            arch, identity = space.format(proposal.graph), strategy.identify(proposal.graph)
+            trials.append(Trial(step, step, proposal, arch, identity, "done", evaluate(proposal.graph)))
+        return History(tuple(trials), objective)
+
+    return run
