@@ -19,6 +19,7 @@ from graphs.tables.catalogue import load_table
 
 STORE = "campaign.sqlite"
 REPORT = "report.html"
+GENERATOR = "generator.safetensors"
 
 
 @contextmanager
@@ -33,6 +34,7 @@ def open_campaign(
     batch: int = 1,
     threads: int = 1,
     distinct: Literal["network", "description"] = "network",
+    generator: Path | None = None,
     generator_steps: int | None = None,
     watch_training: Callable[[int, int, float], object] = lambda *_: None,
     watch_drawing: Callable[[Sequence[ArchGraph]], object] = lambda _: None,
@@ -48,6 +50,7 @@ def open_campaign(
         batch: candidates a step.
         threads: threads for the numeric libraries.
         distinct: evaluate each network once, or each description once.
+        generator: the checkpoint of the diffusion generator; one in `folder`, trained when it is needed, unless given.
         generator_steps: training steps of the generator; `TrainingConfig`'s own number unless given.
         watch_training, watch_drawing: see `build_strategy`.
 
@@ -71,7 +74,7 @@ def open_campaign(
         try:
             reference = {"best": float(values.max()), "mean": float(values.mean())}
             campaign = Campaign(search_space, config, store, reference=reference)
-            campaign.strategy = _Lazy(campaign, folder, watch_training, watch_drawing)
+            campaign.strategy = _Lazy(campaign, generator or folder / GENERATOR, watch_training, watch_drawing)
             yield campaign
         finally:
             store.close()
@@ -93,8 +96,8 @@ def read_campaign(folder: Path | str) -> Campaign:
 class _Lazy:
     """Builds the strategy at the first proposal, so that a finished campaign opens without torch."""
 
-    def __init__(self, campaign: Campaign, folder: Path, *watch: Any) -> None:
-        self._campaign, self._folder, self._watch = campaign, folder, watch
+    def __init__(self, campaign: Campaign, generator: Path, *watch: Any) -> None:
+        self._campaign, self._generator, self._watch = campaign, generator, watch
         self._strategy: Any = None
 
     def propose(self, history: Any, count: int, rng: Any) -> Any:
@@ -105,5 +108,5 @@ class _Lazy:
 
                 torch.set_num_threads(config.threads)
             identify = identifier(self._campaign.space, config.distinct)
-            self._strategy = build_strategy(self._campaign.space, config, identify, self._folder, *self._watch)
+            self._strategy = build_strategy(self._campaign.space, config, identify, self._generator, *self._watch)
         return self._strategy.propose(history, count, rng)

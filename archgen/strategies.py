@@ -53,20 +53,20 @@ def build_strategy(
     space: SearchSpace,
     config: CampaignConfig,
     identify: Identify,
-    folder: Path,
+    generator: Path,
     watch_training: Callable[[int, int, float], object] = lambda *_: None,
     watch_drawing: Callable[[Sequence[ArchGraph]], object] = lambda _: None,
 ) -> Strategy:
     """The strategy that `config` names.
 
     Args:
-        folder: where a generator is kept, or found from an earlier process.
+        generator: the checkpoint of the diffusion generator, which is trained where there is none.
         watch_training: called with finished steps, all steps and the loss while a generator is trained.
         watch_drawing: called with the graphs that the generator has in mind at each of its steps.
 
     Raises:
         UnknownName: no such strategy.
-        CheckpointError: the folder holds a generator that cannot be used.
+        CheckpointError: the checkpoint cannot be used.
     """
     check_strategy(config.strategy)
     if config.strategy == "random":
@@ -82,8 +82,8 @@ def build_strategy(
     around = (pool.neighbours_of_leaders(space, PARENTS), pool.random_draws(space, RANDOM))
     sources: tuple[Source, ...]
     if config.strategy == "archgen":
-        generator = _Guided(space, config, folder, watch_training, watch_drawing)
-        sources = (pool.generated(generator, GENERATED), *around)
+        guided = _Guided(space, config, generator, watch_training, watch_drawing)
+        sources = (pool.generated(guided, GENERATED), *around)
     elif config.strategy == "wl-gp" and space.enumerable and len(space.networks) <= LISTED_UP_TO:
         sources = (pool.listed(space.networks),)
     else:
@@ -99,27 +99,36 @@ def _surrogates(space: SearchSpace) -> Callable[[], Surrogate]:
     return lambda: WLGP(table)
 
 
+def ensure_generator(
+    space: SearchSpace,
+    seed: int,
+    path: Path,
+    steps: int | None = None,
+    watch: Callable[[int, int, float], object] = lambda *_: None,
+) -> None:
+    """Train a generator on the unlabelled space and keep it at `path`, unless there is one."""
+    if not path.exists():
+        from archgen.diffusion.checkpoint import save_generator
+        from archgen.diffusion.training import TrainingConfig, train_generator
+
+        config = TrainingConfig(steps=steps or TrainingConfig.steps, seed=seed)
+        save_generator(train_generator(space, config, watch=lambda step, loss: watch(step, config.steps, loss)), path)
+
+
 class _Guided:
-    """The diffusion generator of a campaign, trained on the unlabelled space before its first draw, then kept."""
+    """The diffusion generator of a campaign, always read back from its checkpoint, guided by a score."""
 
     def __init__(
         self,
         space: SearchSpace,
         config: CampaignConfig,
-        folder: Path,
+        path: Path,
         watch_training: Callable[[int, int, float], object],
         watch_drawing: Callable[[Sequence[ArchGraph]], object],
     ) -> None:
-        from archgen.diffusion.checkpoint import load_generator, save_generator
+        from archgen.diffusion.checkpoint import load_generator
 
-        path = folder / "generator.safetensors"
-        if not path.exists():
-            from archgen.diffusion.training import TrainingConfig, train_generator
-
-            steps = config.options.get("generator_steps", TrainingConfig.steps)
-            training = TrainingConfig(steps=steps, seed=config.seed)
-            trained = train_generator(space, training, watch=lambda step, loss: watch_training(step, steps, loss))
-            save_generator(trained, path)
+        ensure_generator(space, config.seed, path, config.options.get("generator_steps"), watch_training)
         self._generator = load_generator(path, space)
         self._watch = watch_drawing
 

@@ -97,8 +97,8 @@ class Campaign:
             self._trials.update((trial.number, trial) for trial in trials)
         return trials
 
-    def tell(self, trial: Trial, metrics: Mapping[str, float]) -> Trial:
-        """Record the metrics of a candidate; the trial as it now stands.
+    def tell(self, trial: Trial, metrics: Mapping[str, Any]) -> Trial:
+        """Record the metrics of a candidate, numbers by name; the trial as it now stands.
 
         Raises:
             EvaluationError: the objective is missing or not finite, or a metric is no number; the trial stays pending.
@@ -154,7 +154,7 @@ class Campaign:
         """The trials that no other one beats, best objective first.
 
         Args:
-            directions: for each metric whether more of it is better. Trials that lack a finite value of one are left out.
+            directions: for each metric whether more of it is better; trials without a finite value are left out.
         """
         done = [t for t in self.history.done if all(math.isfinite(t.metrics.get(m, math.nan)) for m in directions)]
         table = np.array([[t.metrics[m] * (1 if up else -1) for m, up in directions.items()] for t in done])

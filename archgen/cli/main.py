@@ -155,7 +155,7 @@ def wandb(
 @app.command()
 def bench(
     space: Space,
-    task: Task,
+    task: Annotated[str, typer.Option(help="What the space was measured on; several separated by commas.")],
     budget: Budget = 100,
     seeds: Annotated[int, typer.Option(help="Campaigns a strategy, with seeds 0, 1, ...")] = 10,
     strategies: Annotated[
@@ -169,11 +169,12 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Compare strategies over seeds: a table, a CSV and a plot with confidence bands."""
-    from archgen.cli.bench import run_bench
+    from archgen.cli.bench import Bench, run_bench
 
-    folder = folder or Path("runs") / f"bench-{space}-{task}"
-    names = [name.strip() for name in strategies.split(",") if name.strip()]
-    run_bench(space, task, budget, seeds, names, maximize, distinct.value, workers, folder, first_seed, as_json)
+    tasks, names = (tuple(part.strip() for part in text.split(",") if part.strip()) for text in (task, strategies))
+    folder = folder or Path("runs") / f"bench-{space}"
+    every = range(first_seed, first_seed + seeds)
+    run_bench(Bench(space, tasks, names, every, budget, maximize, distinct.value, folder), workers, as_json)
 
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)

@@ -65,8 +65,10 @@ def generated(generator: Generator, count: int) -> Source:
 def listed(graphs: Sequence[ArchGraph]) -> Source:
     """Every graph of a list, for spaces that can be scored whole."""
 
+    proposals = [Proposal(graph, "listed") for graph in graphs]
+
     def source(_history: History, _score: GraphScore, _rng: np.random.Generator) -> list[Proposal]:
-        return [Proposal(graph, "listed") for graph in graphs]
+        return proposals
 
     return source
 

@@ -1,12 +1,18 @@
 """A space small enough to know by heart, campaigns on it, and runs of a strategy without a store."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from botorch.models import SingleTaskGP
+from botorch.posteriors.gpytorch import GPyTorchPosterior
+from botorch.posteriors.posterior import Posterior
+from gpytorch.kernels import RBFKernel, ScaleKernel
+from jaxtyping import Float
 
 from bo.campaign import Campaign, Evaluator, identifier
 from bo.records import CampaignConfig, History, Objective, Trial
@@ -15,6 +21,7 @@ from bo.strategies.evolution import RegularisedEvolution
 from bo.strategies.local_search import LocalSearch
 from bo.strategies.random_search import RandomSearch
 from bo.strategies.strategy import Strategy
+from bo.surrogate import Surrogate
 from graphs.archgraph import INPUT, OUTPUT, ArchGraph, Op
 from graphs.errors import InvalidArchitecture
 from graphs.space import Field, SearchSpace, log10_of
@@ -81,7 +88,7 @@ def measure(graph: ArchGraph) -> dict[str, float]:
     """The best is c-c-c with 12.7: letters count by worth, and by place so that few values are equal."""
     names = [op.name for op in graph.ops[1:-1] if op.name != "skip"]
     value = sum(VALUE[name] * (1 + 0.1 * place / 2) for place, name in enumerate(names))
-    return {"score": value, "cost": float(len(names))}
+    return {"score": float(value), "cost": float(len(names))}
 
 
 @pytest.fixture(scope="session")
@@ -139,3 +146,51 @@ def simulate() -> Callable[..., History]:
         return History(tuple(trials), objective)
 
     return run
+
+
+class OneHotGP:
+    """A small real surrogate: BoTorch's own GP with an RBF kernel on the one-hot layers of `Chain`."""
+
+    def __init__(self) -> None:
+        self._model: SingleTaskGP | None = None
+
+    def fit(self, graphs: Sequence[ArchGraph], values: Float[np.ndarray, " n"]) -> None:
+        targets = torch.from_numpy(values)[:, None]
+        noise = torch.full_like(targets, 1e-2)
+        kernel = ScaleKernel(RBFKernel()).double()
+        kernel.outputscale, kernel.base_kernel.lengthscale = 4.0, 1.0
+        self._model = SingleTaskGP(self.inputs(graphs), targets, noise, covar_module=kernel, outcome_transform=None)
+        self._model.eval()
+
+    @property
+    def model(self) -> SingleTaskGP:
+        assert self._model is not None
+        return self._model
+
+    @property
+    def best(self) -> float:
+        return float(self.model.train_targets.max())
+
+    def inputs(self, graphs: Sequence[ArchGraph]) -> Float[torch.Tensor, "m d"]:
+        names = Chain.choices
+        return torch.tensor(
+            [[float(op.name == name) for op in graph.ops[1:-1] for name in names] for graph in graphs],
+            dtype=torch.float64,
+        )
+
+    def posterior(self, graphs: Sequence[ArchGraph]) -> Posterior:
+        return self.model.posterior(self.inputs(graphs))
+
+    def marginals(self, graphs: Sequence[ArchGraph]) -> GPyTorchPosterior:
+        return self.model.posterior(self.inputs(graphs)[:, None])
+
+    def predict(self, graphs: Sequence[ArchGraph]) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
+        with torch.no_grad():
+            found = self.posterior(graphs)
+            return found.mean[:, 0].numpy(), found.variance[:, 0].sqrt().numpy()
+
+
+@pytest.fixture(scope="session")
+def surrogate() -> Callable[[], Surrogate]:
+    """Makes untrained surrogates on `chain`."""
+    return OneHotGP
