@@ -26,7 +26,7 @@ class FeatureGroup:
         counts: whether the values are counts, which enter a distance as square roots, or numbers.
     """
 
-    features: Callable[[View], Mapping[str, float]]
+    features: Callable[[View], Mapping[str, int | float]]
     counts: bool = True
 
 
@@ -36,7 +36,7 @@ def wl_labels(level: int) -> FeatureGroup:
     The input and output nodes take part in the refinement but are not counted.
     """
 
-    def features(view: View) -> Mapping[str, float]:
+    def features(view: View) -> Mapping[str, int | float]:
         graph = view.network
         labels = [str(op) for op in graph.ops]
         for _ in range(level):
@@ -49,26 +49,26 @@ def wl_labels(level: int) -> FeatureGroup:
     return FeatureGroup(features)
 
 
-def _first(view: View) -> Mapping[str, float]:
+def _first(view: View) -> Mapping[str, int | float]:
     return Counter(str(view.network.ops[node]) for node in view.network.successors[0])
 
 
-def _last(view: View) -> Mapping[str, float]:
+def _last(view: View) -> Mapping[str, int | float]:
     return Counter(str(view.network.ops[node]) for node in view.network.predecessors[-1])
 
 
-def _paths(view: View) -> Mapping[str, float]:
+def _paths(view: View) -> Mapping[str, int | float]:
     graph = view.network
     return Counter(">".join(str(graph.ops[node]) for node in path) for path in walk(graph, 0))
 
 
-def _slots(view: View) -> Mapping[str, float]:
+def _slots(view: View) -> Mapping[str, int | float]:
     graph = view.description
     wiring = ";".join(f"{i}>{j}" for i, j in graph.edges)
     return {wiring: 1.0, **{f"{node}:{op}": 1.0 for node, op in enumerate(graph.ops)}}
 
 
-def _shape(view: View) -> Mapping[str, float]:
+def _shape(view: View) -> Mapping[str, int | float]:
     graph = view.network
     lengths = [len(path) for path in walk(graph, 0)] or [0]
     return {

@@ -88,9 +88,14 @@ def show_pareto(folder: Path, minimize: list[str] | None, as_json: bool) -> None
     if as_json:
         print(json.dumps({"directions": directions, "front": [trial_as_dict(campaign, trial) for trial in front]}))
         return
-    table = Table("architecture", *(f"{name} [{UNITS.get(name, '')}]" for name in directions), box=None, pad_edge=False)
+    table = Table(
+        "architecture",
+        *(f"{name} ({UNITS[name]})" if name in UNITS else name for name in directions),
+        box=None,
+        pad_edge=False,
+    )
     for trial in front:
-        table.add_row(trial.arch, *(f"{trial.metrics[name]:.4g}" for name in directions))
+        table.add_row(trial.arch, *(readable(name, trial.metrics[name]) for name in directions))
     Console().print(table)
 
 
@@ -122,6 +127,11 @@ def summarise(campaign: Campaign) -> dict[str, Any]:
     }
 
 
+def readable(metric: str, value: float) -> str:
+    """Percentages with two decimals, anything else with four digits."""
+    return f"{value:.2f}" if UNITS.get(metric) == "%" else f"{value:.4g}"
+
+
 def compare(campaign: Campaign, trial: Trial) -> dict[str, float]:
     """Regret against the table's best and relative improvement over its mean, in percent, where they are known."""
     value, reference = trial.metrics[campaign.objective.metric], campaign.reference
@@ -136,7 +146,9 @@ def compare(campaign: Campaign, trial: Trial) -> dict[str, float]:
 def describe(campaign: Campaign, trial: Trial) -> list[str]:
     """The best architecture for people: drawing, metrics, regret, relative improvement."""
     lines = [f"best: {trial.arch}  (query {trial.number + 1}, from {trial.proposal.origin})", draw_text(trial.graph)]
-    lines += [f"  {name:<16} {value:.4g} {UNITS.get(name, '')}".rstrip() for name, value in trial.metrics.items()]
+    lines += [
+        f"  {name:<16} {readable(name, value)} {UNITS.get(name, '')}".rstrip() for name, value in trial.metrics.items()
+    ]
     found, reference = compare(campaign, trial), campaign.reference
     if "regret" in found:
         lines.append(f"  {'regret':<16} {found['regret']:.2f} points below the table's best, {reference['best']:.2f}")

@@ -81,7 +81,7 @@ class LiveView:
         if not self._console.is_terminal and campaign.spent % PLAIN_EVERY == 0 and best is not None:
             value = best.metrics[campaign.objective.metric]
             self.note(
-                f"query {campaign.spent}/{self._budget}: best {campaign.objective.metric} {value:.4g}, {best.arch}"
+                f"query {campaign.spent}/{self._budget}: best {campaign.objective.metric} {value:.2f}, {best.arch}"
             )
 
     def _render(self) -> Group:
@@ -94,7 +94,7 @@ class LiveView:
             return []
         value = best.metrics[campaign.objective.metric]
         regret = compare(campaign, best).get("regret")
-        head = f"{value:.4g}" + ("" if regret is None else f"   regret {regret:.2f}")
+        head = f"{value:.2f}" + ("" if regret is None else f"   regret {regret:.2f}")
         text = Text(f"{head}\n{best.arch}\n{sparkline(history.best_so_far())}")
         panels = [Panel(text, title=f"best {campaign.objective.metric}", title_align="left", width=76)]
         if self._proposals:

@@ -7,6 +7,7 @@ self-normalised importance resampling, exact as the candidates grow, and free of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from graphs.archgraph import ArchGraph
+from graphs.errors import EvaluationError, InvalidOption
 
 Score = Callable[[Sequence[ArchGraph]], np.ndarray]
 """Graphs to f, larger is better."""
@@ -31,6 +33,9 @@ class Guide:
             effective sample size.
         candidates: clean graphs drawn for each graph and step.
         share: the effective sample size aimed at, as a share of all candidates.
+
+    Raises:
+        InvalidOption: no candidates, a share outside (0, 1], or a strength that is not finite.
     """
 
     score: Score
@@ -38,25 +43,63 @@ class Guide:
     candidates: int = 8
     share: float = 0.2
 
+    def __post_init__(self) -> None:
+        if self.candidates < 1 or not 0 < self.share <= 1 or not math.isfinite(self.strength or 0.0):
+            raise InvalidOption(
+                f"cannot guide with {self.candidates} candidates, share {self.share}, strength {self.strength}; "
+                "expected at least 1, a share in (0, 1] and a finite strength"
+            )
+
 
 def choose(guide: Guide, graphs: Sequence[ArchGraph], rows: int, rng: torch.Generator) -> Int[Tensor, " rows"]:
-    """For each of `rows` equal runs of candidates the number of the one that is kept."""
-    score = torch.from_numpy(np.asarray(guide.score(graphs), dtype=np.float64))
+    """For each of `rows` equal runs of candidates the number of the one that is kept.
+
+    A score of -inf forbids a candidate; where all of a run are forbidden, one of them is kept at random.
+
+    Raises:
+        EvaluationError: not one score for each graph, or a score that is NaN or +inf.
+    """
+    score = _scores(guide.score, graphs)
     beta = strength_for(score, guide.share) if guide.strength is None else guide.strength
-    tilt = (beta * score).view(rows, -1).softmax(1)
+    runs = score.view(rows, -1)
+    forbidden = runs.isneginf()
+    below = torch.where(forbidden, 0.0, runs - runs.amax(1, keepdim=True))
+    tilt = (beta * below).masked_fill(forbidden & ~forbidden.all(1, keepdim=True), -torch.inf).softmax(1)
     picked = torch.multinomial(tilt, 1, generator=rng)[:, 0]
     return picked + torch.arange(rows) * tilt.shape[1]
 
 
 def strength_for(score: Float[Tensor, " m"], share: float) -> float:
-    """The beta at which exp(beta * score) has an effective sample size of `share` times its number, by bisection."""
-    spread = float(score.max() - score.min())
-    if spread == 0:
+    """The beta at which exp(beta * score) has an effective sample size of `share` times its number, by bisection.
+
+    Scores of -inf have no weight. Where so many share the top score that no beta is strong enough, a large one; where
+    no candidate differs from another or too few are allowed, 0.
+    """
+    gap = score[score.isfinite()].max() - score[score.isfinite()] if bool(score.isfinite().any()) else score[:0]
+    if not bool((gap > 0).any()):
         return 0.0
-    low, high = 0.0, 200.0 / spread
+
+    def too_weak(beta: float) -> bool:
+        weight = (-beta * gap).exp()
+        return float(weight.sum() ** 2 / (weight**2).sum()) > share * len(score)
+
+    low, high = 0.0, 1.0 / float(gap.max())
+    while too_weak(high) and high < 40.0 / float(gap[gap > 0].min()):  # beyond that only the top score has weight
+        low, high = high, 4 * high
     for _ in range(40):
         middle = (low + high) / 2
-        weight = (middle * (score - score.max())).exp()
-        effective = float(weight.sum() ** 2 / (weight**2).sum())
-        low, high = (middle, high) if effective > share * len(score) else (low, middle)
+        low, high = (middle, high) if too_weak(middle) else (low, middle)
     return low
+
+
+def _scores(score: Score, graphs: Sequence[ArchGraph]) -> Float[Tensor, " m"]:
+    found = torch.from_numpy(np.asarray(score(graphs), dtype=np.float64))
+    if found.shape != (len(graphs),):
+        raise EvaluationError(f"the guide's score gave shape {tuple(found.shape)} for {len(graphs)} graphs; one each")
+    wrong = (found.isnan() | found.isposinf()).nonzero()
+    if len(wrong):
+        place = int(wrong[0])
+        raise EvaluationError(
+            f"the guide's score of {graphs[place]} is {float(found[place])}, expected a number, or -inf to forbid it"
+        )
+    return found

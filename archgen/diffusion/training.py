@@ -7,6 +7,7 @@ import signal
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -54,7 +55,8 @@ class GraphDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
         sampler = _Shuffled(len(self.graphs), self.config)
-        return DataLoader(_Rows(self.graphs), sampler=sampler, batch_size=None)
+        own = torch.Generator()  # the loader would draw from the global random state, though it has no workers
+        return DataLoader(_Rows(self.graphs), sampler=sampler, batch_size=None, generator=own)
 
 
 class DiffusionModule(pl.LightningModule):
@@ -67,8 +69,9 @@ class DiffusionModule(pl.LightningModule):
         self.config = config
         self.noise = torch.Generator().manual_seed(config.seed)
 
-    def training_step(self, batch: tuple[Tensor, Tensor, Tensor], _index: int) -> Tensor:
-        loss = self.bound(GraphBatch(*batch), self.noise).mean() / self.slots.count
+    def training_step(self, batch: Sequence[Tensor], _index: int) -> Tensor:
+        codes, adj, mask = batch
+        loss = self.bound(GraphBatch(codes, adj, mask), self.noise).mean() / self.slots.count
         self.log("train_loss", loss)
         return loss
 
@@ -104,9 +107,8 @@ def train_generator(
     data = GraphDataModule(space, graphs, config)
     module = DiffusionModule(space, data.graphs, size, config)
     started = time.perf_counter()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Lightning's advice on loaders and loggers does not fit in-memory batches
-        _fit(_quiet_trainer(config, watch), module, data)
+    with _quiet():
+        _fit(_trainer(config, watch), module, data)
     provenance = {**asdict(config), "graphs": len(graphs), "seconds": round(time.perf_counter() - started, 2)}
     return DiffusionGenerator(space, size, module.denoiser, module.slots, graphs[0], provenance)
 
@@ -143,8 +145,21 @@ class _Watch(pl.Callback):
             self.watch(trainer.global_step, float(loss))  # type: ignore[arg-type]
 
 
-def _quiet_trainer(config: TrainingConfig, watch: Callable[[int, float], object]) -> pl.Trainer:
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Lightning's advice on loaders and loggers, which does not fit in-memory batches."""
+    logger = logging.getLogger("pytorch_lightning")
+    level = logger.level
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+
+
+def _trainer(config: TrainingConfig, watch: Callable[[int, float], object]) -> pl.Trainer:
     return pl.Trainer(
         max_steps=config.steps,
         accelerator="cpu",

@@ -47,7 +47,7 @@ def test_log_ei_of_the_campaigns_own_surrogate_is_botorchs() -> None:
     graphs = [space.sample(rng) for _ in range(30)]
     model.fit(graphs, rng.normal(size=30))
     pool = [space.sample(rng) for _ in range(300)]
-    np.testing.assert_allclose(log_ei(model, pool), reference(model, pool), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(log_ei(model, pool), reference(model, pool), rtol=1e-4)
 
 
 def test_one_candidate_takes_the_exact_maximum(fitted: Fitted) -> None:

@@ -1,6 +1,7 @@
 """The sampler: always valid, repeatable, and true to the law of its denoiser."""
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -108,7 +109,7 @@ def test_watch_sees_every_step_and_what_is_known_stays_known(tree_space, tree_la
     )
     assert len(seen) == 8
     assert seen[-1] == last
-    changed = [sum(a != b for a, b in zip(before, after, strict=True)) for before, after in zip(seen, seen[1:])]
+    changed = [sum(a != b for a, b in zip(before, after, strict=True)) for before, after in pairwise(seen)]
     assert changed[0] > changed[-1], "predictions settle as slots become known"
 
 

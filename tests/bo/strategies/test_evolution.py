@@ -30,7 +30,7 @@ def test_the_population_starts_random(simulate: Callable[..., History]) -> None:
 
 
 def test_parents_are_among_the_last_fifty_and_children_one_mutation_away(simulate: Callable[..., History]) -> None:
-    history = simulate(RegularisedEvolution(SPACE, SPACE.canonical), gats, 130)
+    history = simulate(RegularisedEvolution(SPACE, SPACE.canonical), gats, 110)
     for child in history.trials[50:]:
         parent = child.proposal.parent
         assert parent is not None
@@ -50,9 +50,9 @@ def test_a_tournament_of_everybody_takes_the_best_of_the_living(simulate: Callab
 def test_a_tournament_of_one_is_uniform_over_the_living(simulate: Callable[..., History]) -> None:
     strategy = RegularisedEvolution(SPACE, SPACE.canonical, population=5, sample=1)
     history = simulate(strategy, gats, 5)
-    parents = Counter(strategy.propose(history, 1, np.random.default_rng(k))[0][0].parent for k in range(500))
+    parents = Counter(strategy.propose(history, 1, np.random.default_rng(k))[0][0].parent for k in range(200))
     assert set(parents) == set(range(5))
-    assert max(abs(count - 100) for count in parents.values()) < 4 * (500 * 0.2 * 0.8) ** 0.5
+    assert max(abs(count - 40) for count in parents.values()) < 4 * (200 * 0.2 * 0.8) ** 0.5
 
 
 def test_the_failed_are_never_parents_and_still_are_not_repeated(chain: SearchSpace, chain_value: Evaluator) -> None:
@@ -81,6 +81,6 @@ def test_where_nothing_has_succeeded_it_draws_at_random(chain: SearchSpace) -> N
     assert proposal.origin == "random"
 
 
-def test_regret_on_arxiv(arxiv_regret: Callable[..., tuple[float, float]]) -> None:
-    mean, error = arxiv_regret(RegularisedEvolution)
+def test_regret_on_arxiv(arxiv_regret: Callable[[str], tuple[float, float]]) -> None:
+    mean, error = arxiv_regret("RegularisedEvolution")
     assert abs(mean - MEASURED) < 3 * error

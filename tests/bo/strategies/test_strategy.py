@@ -1,5 +1,6 @@
 """What every strategy must hold, and the random draws that they share."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -52,21 +53,20 @@ class TestEveryStrategy:
             first, notes = make(name).propose(history, 2, np.random.default_rng([2, length]))
             again, _ = make(name).propose(history, 2, np.random.default_rng([2, length]))
             assert first == again
-            assert isinstance(dict(notes), dict)
+            assert json.loads(json.dumps(dict(notes))) == dict(notes)
             (alone,), _ = make(name).propose(history, 1, np.random.default_rng([2, length]))
             assert alone.graph == whole.trials[length].graph
 
-    def test_proposals_are_new_and_distinct_to_the_last_one(
-        self, make: Make, chain_value: Evaluator, simulate: Callable[..., History], distinct: str, name: str
+    def test_proposals_are_new_and_distinct(
+        self, make: Make, chain_value: Evaluator, simulate: Callable[..., History], name: str
     ) -> None:
-        size = {"network": 40, "description": 64}[distinct]
-        whole = simulate(make(name), chain_value, size - 3)
-        assert len(whole.seen) == size - 3
-        proposals, _ = make(name).propose(whole, 50, np.random.default_rng(9))
+        whole = simulate(make(name), chain_value, 28)
+        assert len(whole.seen) == 28
+        proposals, _ = make(name).propose(whole, 8, np.random.default_rng(9))
         strategy: Any = make(name)
         fresh = [strategy.identify(p.graph) for p in proposals]
         assert fresh
-        assert len(set(fresh)) == len(fresh) <= 3
+        assert len(set(fresh)) == len(fresh) <= 8
         assert not set(fresh) & whole.seen
 
 
@@ -81,10 +81,9 @@ def test_random_draws_find_every_identity_and_then_none(chain: SearchSpace, dist
     assert draw_random(chain, identify, seen, 1, rng, "random") == []
 
 
-@pytest.mark.parametrize("distinct", ["description"])
-def test_random_search_is_uniform_over_descriptions(chain: SearchSpace, make: Make, distinct: str) -> None:
-    empty = History((), Objective("score"))
-    firsts = [make("random").propose(empty, 1, np.random.default_rng(seed))[0][0] for seed in range(2000)]
+def test_random_search_is_uniform_over_descriptions(chain: SearchSpace) -> None:
+    strategy, empty = RandomSearch(chain, chain.format), History((), Objective("score"))
+    firsts = [strategy.propose(empty, 1, np.random.default_rng(seed))[0][0] for seed in range(2000)]
     counts = np.unique([chain.format(p.graph) for p in firsts], return_counts=True)[1]
     chi2 = float(((counts - 2000 / 64) ** 2 / (2000 / 64)).sum())
     assert len(counts) == 64

@@ -1,0 +1,121 @@
+"""The command line in this process and in its own, and folders compared before and after."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archgen.cli.main import run
+
+ARCHGEN = Path(sys.executable).with_name("archgen")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The last line on standard output."""
+        found: dict[str, Any] = json.loads(self.out.splitlines()[-1])
+        return found
+
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture
+def archgen(capsys: pytest.CaptureFixture[str]) -> Run:
+    """`archgen("search", ...)` runs the command in this process."""
+
+    def call(*arguments: object) -> Outcome:
+        with pytest.raises(SystemExit) as left:
+            run([str(argument) for argument in arguments])
+        code = left.value.code
+        return Outcome(code if isinstance(code, int) else 0, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def spawn() -> Run:
+    """`spawn("search", ..., env={...}, cwd=...)` runs the installed command as a process of its own."""
+
+    def call(*arguments: object, env: dict[str, str] | None = None, **options: Any) -> Outcome:
+        done = subprocess.run(
+            [ARCHGEN, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            env={**os.environ, **(env or {})},
+            check=False,
+            **options,
+        )
+        return Outcome(done.returncode, done.stdout, done.stderr)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def snapshot() -> Callable[[Path], dict[str, str]]:
+    """`snapshot(folder)`: every file below it with a digest of its bytes."""
+
+    def take(folder: Path) -> dict[str, str]:
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+    return take
+
+
+@pytest.fixture(scope="session")
+def rows() -> Callable[[Path], list[dict[str, Any]]]:
+    """`rows(folder)`: every row of a campaign's store, trials then steps, without times."""
+    import sqlite3
+
+    def read(folder: Path) -> list[dict[str, Any]]:
+        db = sqlite3.connect(folder / "campaign.sqlite")
+        db.row_factory = sqlite3.Row
+        trials = [dict(row) for row in db.execute("SELECT * FROM trials ORDER BY number")]
+        steps = [dict(row) for row in db.execute("SELECT * FROM steps ORDER BY step")]
+        db.close()
+        for row in trials:
+            del row["asked_at"], row["told_at"]
+        for row in steps:
+            del row["seconds"]
+            notes = json.loads(row["notes"])
+            row["notes"] = {name: value for name, value in notes.items() if not name.endswith("seconds")}
+        return trials + steps
+
+    return read
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Any]]:
+    """`with small_disk(bytes) as folder:` a file system of its own; skipped where only root may mount one."""
+
+    @contextmanager
+    def mount(size: int) -> Iterator[Path]:
+        folder = tmp_path / "disk"
+        folder.mkdir()
+        made = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True, check=False
+        )
+        if made.returncode:
+            pytest.skip("mounting a small disk needs root")
+        try:
+            yield folder
+        finally:
+            subprocess.run(["umount", "-l", folder], check=True)
+
+    yield mount
