@@ -29,6 +29,8 @@ STRATEGIES = {
 }
 GENERATED = 64
 """Graphs of a step's pool that the generator draws, and mutants that stand in their place in the ablation."""
+SHARE = 0.05
+"""Effective share of the generator's candidates that survive a denoising step."""
 PARENTS = 5
 RANDOM = 64
 LISTED_UP_TO = 50_000
@@ -135,4 +137,4 @@ class _Guided:
     def draw(self, count: int, score: GraphScore, seed: int) -> list[ArchGraph]:
         from archgen.diffusion.guidance import Guide
 
-        return self._generator.sample(count, seed, guide=Guide(score), watch=self._watch)
+        return self._generator.sample(count, seed, guide=Guide(score, share=SHARE, compete=True), watch=self._watch)

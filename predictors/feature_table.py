@@ -95,7 +95,8 @@ class _Rows:
         if self._matrix.shape[0] != rows:
             values = np.sqrt(self._values) if self._group.counts else np.array(self._values)
             if self._unit is not None:
-                values = values * self._unit[self._places]
+                later = len(self._columns) - len(self._unit)  # numbers first seen after the scale was set have no unit
+                values = values * np.pad(self._unit, (0, max(0, later)))[self._places]
             size = (rows, max(1, len(self._columns)))
             self._matrix = sp.csr_array((values, self._places, self._ends), shape=size)
         return self._matrix

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from graphs.errors import EvaluationError
+
 MAD_TO_STD = 1.4826
 """Median absolute deviation to standard deviation for a Gaussian."""
 SPREAD = 0.5
@@ -30,8 +32,16 @@ class GapTransform:
 
     @staticmethod
     def fit(values: Float[np.ndarray, " n"]) -> GapTransform:
-        """The transform for `values`; equal values give the identity up to a shift."""
+        """The transform for `values`; equal values become 0.
+
+        Raises:
+            EvaluationError: no values, or one that is not finite.
+        """
+        if len(values) == 0 or not np.isfinite(values).all():
+            raise EvaluationError(f"cannot scale {len(values)} values; expected at least one and all finite")
         top = float(values.max())
+        if top == values.min():  # their computed deviation need not be exactly 0
+            return GapTransform(top, 1.0)
         spread = (
             SPREAD * MAD_TO_STD * float(np.median(np.abs(values - np.median(values)))) or float(values.std()) or 1.0
         )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from archgen.diffusion.denoiser import DenoiserConfig
 from archgen.diffusion.generator import DiffusionGenerator, new_denoiser
@@ -40,6 +43,8 @@ def save_generator(generator: DiffusionGenerator, path: Path) -> None:
         save_file({**generator.denoiser.state_dict(), **slots}, part, metadata={"archgen": json.dumps(header)})
         os.replace(part, path)
     except (OSError, SafetensorError) as error:
+        with suppress(OSError):
+            part.unlink()
         raise CheckpointError(
             f"{path}: cannot write the generator ({error}); free disk space or choose another place"
         ) from error
@@ -55,21 +60,42 @@ def load_generator(path: Path, space: SearchSpace) -> DiffusionGenerator:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})["archgen"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 safe_open is no mapping
-        if header["format"] > FORMAT:
-            raise CheckpointError(f"{path}: format {header['format']} is newer than {FORMAT}; upgrade archgen")
+        if header["format"] != FORMAT:
+            raise CheckpointError(
+                f"{path}: format {header['format']!r}, expected {FORMAT}; upgrade archgen if newer, else train again"
+            )
         if header["fingerprint"] != space.fingerprint:
             raise CheckpointError(
                 f"{path}: made for space {header['space']!r} ({header['fingerprint']}), expected {space.name!r} "
                 f"({space.fingerprint}); train a generator for this space"
             )
-        slots = Slots(tensors.pop("slots.nodes"), tensors.pop("slots.edges"))
+        slots = _slots(tensors.pop("slots.nodes"), tensors.pop("slots.edges"), space)
         config = DenoiserConfig(**header["config"])
+        _require_sound(tensors, config)
         denoiser = new_denoiser(space, config, seed=0)
         denoiser.load_state_dict(tensors)
         template, _ = graph_from_json(header["template"])
         space.check(template)
-        return DiffusionGenerator(space, config, denoiser, slots, template, header["provenance"])
+        return DiffusionGenerator(space, config, denoiser, slots, template, dict(header["provenance"]))
     except CheckpointError:
         raise
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError, ArchgenError) as error:
         raise CheckpointError(f"{path}: not a whole generator checkpoint ({error}); train it again") from error
+
+
+def _slots(nodes: Tensor, edges: Tensor, space: SearchSpace) -> Slots:
+    n, f = space.max_nodes, len(space.fields)
+    if (nodes.shape, edges.shape) != ((n, f), (n, n)) or {nodes.dtype, edges.dtype} != {torch.bool}:
+        raise ValueError(f"the slots have shapes {tuple(nodes.shape)} and {tuple(edges.shape)} or are not booleans")
+    return Slots(nodes, edges)
+
+
+def _require_sound(tensors: dict[str, Tensor], config: DenoiserConfig) -> None:
+    """Raise `ValueError` where the size is not that of the tensors, before memory is taken for it, or one is NaN."""
+    layers = sum(name.endswith(".qkv.weight") for name in tensors)
+    found = DenoiserConfig(tensors["position.weight"].shape[-1], layers, tensors["blocks.0.bias.weight"].shape[-1])
+    if found != config:
+        raise ValueError(f"the header states {config}, the tensors have {found}")
+    for name, tensor in tensors.items():
+        if not bool(tensor.isfinite().all()):
+            raise ValueError(f"{name} holds a value that is not finite")

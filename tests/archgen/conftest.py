@@ -101,7 +101,7 @@ def rows() -> Callable[[Path], list[dict[str, Any]]]:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Any]]:
+def small_disk(tmp_path: Path) -> Callable[[int], Any]:
     """`with small_disk(bytes) as folder:` a file system of its own; skipped where only root may mount one."""
 
     @contextmanager
@@ -118,4 +118,4 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Any]]:
         finally:
             subprocess.run(["umount", "-l", folder], check=True)
 
-    yield mount
+    return mount
