@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from graphs.errors import InvalidOption, unknown_name
 from graphs.space import SearchSpace
 
 if TYPE_CHECKING:
+    from archgen.diffusion.generator import DiffusionGenerator
     from bo.strategies.model_based import Source
     from bo.surrogate import GraphScore, Surrogate
 
@@ -128,11 +130,17 @@ class _Guided:
         watch_training: Callable[[int, int, float], object],
         watch_drawing: Callable[[Sequence[ArchGraph]], object],
     ) -> None:
+        self._space, self._config, self._path = space, config, path
+        self._watch_training, self._watch = watch_training, watch_drawing
+
+    @cached_property
+    def _generator(self) -> DiffusionGenerator:
+        """Trained only when the first graphs are drawn, so that the random trials before it come at once."""
         from archgen.diffusion.checkpoint import load_generator
 
-        ensure_generator(space, config.seed, path, config.options.get("generator_steps"), watch_training)
-        self._generator = load_generator(path, space)
-        self._watch = watch_drawing
+        steps = self._config.options.get("generator_steps")
+        ensure_generator(self._space, self._config.seed, self._path, steps, self._watch_training)
+        return load_generator(self._path, self._space)
 
     def draw(self, count: int, score: GraphScore, seed: int) -> list[ArchGraph]:
         from archgen.diffusion.guidance import Guide

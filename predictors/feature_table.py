@@ -48,6 +48,10 @@ class FeatureTable:
             found.append(self._rows[network])
         return torch.tensor(found, dtype=torch.float64)[:, None]
 
+    def __deepcopy__(self, _memo: object) -> FeatureTable:
+        """Itself: rows are only ever added, and the models that BoTorch copies for fantasies must know the new ones."""
+        return self
+
     def distance(self, name: str, left: np.ndarray, right: np.ndarray) -> Float[np.ndarray, "l r"]:
         """Half the squared Euclidean distance of the group's features, over its mean on the reference graphs."""
         return self._groups[name].distance(left, right)

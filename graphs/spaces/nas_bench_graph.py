@@ -236,18 +236,16 @@ def _to_graph(tree: _Tree) -> ArchGraph:
     ops: list[Op] = []
     edges: list[tuple[int, int]] = []
     leaves: list[int] = []
-
-    def visit(branch: _Tree, above: int | None) -> None:
+    waiting: list[tuple[_Tree, int | None]] = [(tree, None)]
+    while waiting:
+        branch, above = waiting.pop()
         node = len(ops)
         ops.append(Op(branch.op))
         if above is not None:
             edges.append((above, node))
         if not branch.children:
             leaves.append(node)
-        for child in branch.children:
-            visit(child, node)
-
-    visit(tree, None)
+        waiting.extend((child, node) for child in reversed(branch.children))
     return ArchGraph((*ops, OUTPUT), (*edges, *((leaf, len(ops)) for leaf in leaves)))
 
 

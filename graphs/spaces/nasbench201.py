@@ -150,19 +150,19 @@ def expression(ops: tuple[str, ...]) -> Term:
 def _expression_graph(total: Term) -> ArchGraph:
     ops: list[Op] = [INPUT]
     edges: list[tuple[int, int]] = []
-
-    def place(terms: Term) -> list[int]:
-        """Add the nodes of a sum's terms; the node numbers that the reader of the sum must read."""
-        nodes: list[int] = []
-        for term in terms:
-            if term == ("input",) and 0 not in nodes:
-                nodes.append(0)
-                continue
-            read = [0] if term == ("input",) else place(term[1])
-            ops.append(Op("skip_connect" if term == ("input",) else str(term[0])))
-            edges.extend((source, len(ops) - 1) for source in read)
-            nodes.append(len(ops) - 1)
-        return nodes
-
-    last = place(total)
+    last = _place(total, ops, edges)
     return ArchGraph((*ops, OUTPUT), (*edges, *((node, len(ops)) for node in last)))
+
+
+def _place(terms: Term, ops: list[Op], edges: list[tuple[int, int]]) -> list[int]:
+    """Add the nodes of a sum's terms; the node numbers that the reader of the sum must read."""
+    nodes: list[int] = []
+    for term in terms:
+        if term == ("input",) and 0 not in nodes:
+            nodes.append(0)
+            continue
+        read = [0] if term == ("input",) else _place(term[1], ops, edges)
+        ops.append(Op("skip_connect" if term == ("input",) else str(term[0])))
+        edges.extend((source, len(ops) - 1) for source in read)
+        nodes.append(len(ops) - 1)
+    return nodes

@@ -1,27 +1,25 @@
 """Distances against a dense reference, and the properties of a squared Euclidean distance."""
 
+import copy
 import itertools
 
 import numpy as np
 import pytest
 
 from graphs.spaces.nas_bench_graph import NasBenchGraph
-from graphs.spaces.nasbench201 import NasBench201
 from predictors.feature_table import REFERENCE_GRAPHS, FeatureTable
 from predictors.features import FeatureGroup, View
-from predictors.wl_gp import GROUPS, feature_table
-
-SPACES = {space.name: space for space in (NasBenchGraph(), NasBench201())}
-
-
-@pytest.fixture(scope="module", params=list(SPACES))
-def space(request):
-    return SPACES[request.param]
+from predictors.wl_gp import GROUPS
 
 
 @pytest.fixture(scope="module")
-def table(space) -> FeatureTable:
-    return feature_table(space)
+def space(any_space):
+    return any_space
+
+
+@pytest.fixture(scope="module")
+def table(space, table_of) -> FeatureTable:
+    return table_of(space)
 
 
 def graphs_of(space, count: int, seed: int):
@@ -111,3 +109,7 @@ def test_numbers_that_no_reference_graph_had_do_not_count() -> None:
     new = numbers(table, graphs_of(space, 50, 8))
     assert np.isfinite(table.distance("own", new, old)).all()
     np.testing.assert_allclose(table.distance("own", old, old), before)
+
+
+def test_a_copy_of_a_model_knows_the_rows_added_later(table) -> None:
+    assert copy.deepcopy(table) is table

@@ -94,13 +94,14 @@ def test_paths_agree_with_powers_of_the_adjacency_matrix(space) -> None:
         assert len(list(walk(graph, 0))) == count
 
 
-def test_equal_networks_have_equal_features_over_all_their_descriptions() -> None:
-    """200 random networks of NAS-Bench-Graph, each from every description that builds it."""
+@pytest.mark.parametrize("count", [20, pytest.param(200, marks=pytest.mark.slow)])
+def test_equal_networks_have_equal_features_over_all_their_descriptions(count: int) -> None:
+    """Random networks of NAS-Bench-Graph, each from every description that builds it."""
     space, rng = NasBenchGraph(), np.random.default_rng(1)
     graphs = [space.sample(rng) for _ in range(1000)]
     graphs = [graph for graph in graphs if len(set(graph.ops)) < 6]  # a twin or a skip, so that descriptions differ
-    networks = list(dict.fromkeys(map(space.network, graphs)))[:200]
-    assert len(networks) == 200
+    networks = list(dict.fromkeys(map(space.network, graphs)))[:count]
+    assert len(networks) == count
     groups = [wl_labels(0), wl_labels(2), FIRST_OPS, LAST_OPS, PATHS, SLOTS, SHAPE]
     several = 0
     for network in networks:
@@ -109,7 +110,7 @@ def test_equal_networks_have_equal_features_over_all_their_descriptions() -> Non
         several += len(found) > 1
         for group in groups:
             assert all(group.features(view) == group.features(views[0]) for view in views[1:])
-    assert several > 100
+    assert several > count / 2
 
 
 def _candidates(space: NasBenchGraph, network: ArchGraph) -> Iterator[ArchGraph]:

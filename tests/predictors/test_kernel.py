@@ -4,20 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from graphs.spaces.nas_bench_graph import NasBenchGraph
-from graphs.spaces.nasbench201 import NasBench201
 from predictors.kernel import GraphKernel
-from predictors.wl_gp import GROUPS, TERMS, feature_table
-
-SPACES = {space.name: space for space in (NasBenchGraph(), NasBench201())}
+from predictors.wl_gp import GROUPS, TERMS
 
 
-@pytest.fixture(scope="module", params=list(SPACES))
-def setting(request):
+@pytest.fixture(scope="module")
+def setting(any_space, table_of):
     """A table and the rows of 200 random graphs, some of them more than once."""
-    space = SPACES[request.param]
-    table, rng = feature_table(space), np.random.default_rng(1)
-    return table, table.rows([space.sample(rng) for _ in range(200)])
+    table, rng = table_of(any_space), np.random.default_rng(1)
+    return table, table.rows([any_space.sample(rng) for _ in range(200)])
 
 
 def random_kernel(table, seed: int) -> GraphKernel:
