@@ -69,7 +69,11 @@ class Store:
         self.path = path
         if not create and not path.is_file():
             raise StoreError(f"{path.parent}: no campaign here (no {path.name}); start one with archgen search --dir")
-        self._engine = sa.create_engine(_url(path, create), connect_args={"timeout": 30, "isolation_level": None})
+        self._engine = sa.create_engine(
+            _url(path, create),
+            connect_args={"timeout": 30, "isolation_level": None},
+            poolclass=sa.QueuePool if create else sa.NullPool,  # who only reads leaves no open file behind
+        )
         sa.event.listen(self._engine, "connect", _prepare)
         sa.event.listen(self._engine, "begin", _begin)
         try:

@@ -186,7 +186,9 @@ def run(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     as_json = "--json" in arguments
     try:
-        sys.exit(typer.main.get_command(app).main(args=arguments, prog_name="archgen", standalone_mode=False) or 0)
+        code = _invoke(arguments)
+        sys.stdout.flush()
+        sys.exit(code)
     except (KeyboardInterrupt, typer.Abort):
         _fail("interrupted; run the same command to go on", 130, as_json)
     except BrokenPipeError:
@@ -194,6 +196,17 @@ def run(arguments: list[str] | None = None) -> None:
         sys.exit(0)
     except Exception as error:
         _fail(*_judge(error), as_json)
+
+
+def _invoke(arguments: list[str]) -> int:
+    """Without Typer's own `main`, which answers Ctrl-C and closed pipes in silence and with codes of its own."""
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("archgen", list(arguments)) as context:
+            command.invoke(context)
+    except typer.Exit as left:
+        return left.exit_code
+    return 0
 
 
 def _judge(error: Exception) -> tuple[str, int]:
@@ -205,13 +218,13 @@ def _judge(error: Exception) -> tuple[str, int]:
     if (close := getattr(error, "possibilities", None)) and hasattr(error, "option_name"):
         return f"No such option: {error.option_name}. Did you mean {' or '.join(close)}? See: archgen --help.", 2
     if hasattr(error, "format_message"):  # the command line parser's own errors
-        return " ".join(error.format_message().split()) + " See: archgen --help.", 2
+        return " ".join(error.format_message().split()).rstrip(".") + ". See: archgen --help.", 2
     if isinstance(error, OSError) and error.errno in _DISK:
         told = f"{error.filename or 'the disk'}: cannot write ({error.strerror})"
         return f"{told}; make room or permit it, then run the same command again", 2
     if os.environ.get("ARCHGEN_TRACEBACK"):
         traceback.print_exc()
-    told = f"{type(error).__name__}: {error}"
+    told = " ".join(f"{type(error).__name__}: {error}".split())
     return f"internal error, {told}; set ARCHGEN_TRACEBACK=1 to see where, and report it", 1
 
 

@@ -51,7 +51,7 @@ def edited(path: Path, edit: Edit) -> Path:
     return path
 
 
-def refuses(path: Path, space, match: str = "") -> None:
+def refuses(path: Path, space, match: str = ".") -> None:
     with pytest.raises(CheckpointError, match=match) as caught:
         load_generator(path, space)
     assert str(path) in str(caught.value), "the message must name the file"
