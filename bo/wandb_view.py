@@ -140,13 +140,15 @@ class WandbView:
                 abandon(run)
 
 
-def rebuild(space: SearchSpace, store: Store, folder: Path, mode: Mode, report: Path | None = None) -> str:
+def rebuild(
+    space: SearchSpace, store: Store, folder: Path, mode: Mode, report: Path | None = None, project: str = "archgen"
+) -> str:
     """Write the whole run from the store; the arguments and errors of `WandbView.open` and `WandbView.finish`.
 
     Returns:
         Where the run is; "" if disabled or if W&B failed.
     """
-    view = WandbView.open(store, folder, mode)
+    view = WandbView.open(store, folder, mode, project)
     history = History(tuple(store.trials()), view._tally.objective)
     view.finish(space, history, store.read_meta("reference") or {}, report)
     return view.location

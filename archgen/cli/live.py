@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from types import TracebackType
 
@@ -11,7 +10,6 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
 from rich.text import Text
 
 from archgen.cli.inspect import compare
@@ -36,7 +34,7 @@ class LiveView:
         self._training: TaskID | None = None
         self._searching: TaskID | None = None
         self._campaign: Campaign | None = None
-        self._proposals: Counter[str] = Counter()
+        self._proposals: list[str] = []
         self._live = Live(console=self._console, get_renderable=self._render, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> LiveView:
@@ -71,7 +69,7 @@ class LiveView:
     def drawing(self, graphs: Sequence[ArchGraph]) -> None:
         """What the generator has in mind at one of its steps."""
         assert self._campaign is not None
-        self._proposals = Counter(map(self._campaign.space.format, graphs))
+        self._proposals = [self._campaign.space.format(graph) for graph in graphs[:SHOWN]]
 
     def trial(self, campaign: Campaign, trial: Trial) -> None:
         """A query has ended."""
@@ -98,10 +96,8 @@ class LiveView:
         text = Text(f"{head}\n{best.arch}\n{sparkline(history.best_so_far())}")
         panels = [Panel(text, title=f"best {campaign.objective.metric}", title_align="left", width=76)]
         if self._proposals:
-            table = Table("the generator has in mind", "of 64", box=None, pad_edge=False)
-            for arch, count in self._proposals.most_common(SHOWN):
-                table.add_row(arch, str(count))
-            panels.append(Panel(table, width=76))
+            text = Text("\n".join(self._proposals))
+            panels.append(Panel(text, title="the generator has in mind", title_align="left", width=76))
         return panels
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from archgen.cli.inspect import describe, summarise
 from archgen.cli.live import LiveView
+from archgen.cli.views import logged_run, note_run, wandb_project
 from archgen.session import REPORT, open_campaign
 from bo.campaign import Campaign
 from bo.records import Trial
@@ -56,7 +57,8 @@ def run_search(
     ):
         live.begin(campaign)
         finished_before = campaign.spent >= budget
-        view = WandbView.open(campaign.store, folder, "disabled" if finished_before else wandb_mode)
+        location = logged_run(campaign) if finished_before else ""
+        view = WandbView.open(campaign.store, folder, "disabled" if location else wandb_mode, wandb_project())
 
         def watch(trial: Trial) -> None:
             live.trial(campaign, trial)
@@ -70,7 +72,10 @@ def run_search(
 
             write_report(campaign.space, campaign.store, report)
         view.finish(campaign.space, campaign.history, campaign.reference, report)
-    _tell(campaign, report, view.location, time.perf_counter() - started, as_json)
+        if view.location:
+            location = view.location
+            note_run(campaign, location)
+    _tell(campaign, report, location, time.perf_counter() - started, as_json)
 
 
 def check_budget(space: SearchSpace, budget: int, distinct: str) -> None:
