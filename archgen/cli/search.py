@@ -36,7 +36,6 @@ def run_search(
     as_json: bool,
 ) -> None:
     started = time.perf_counter()
-    table = load_table(space, task)
     check_budget(get_space(space), budget, distinct)
     with (
         LiveView(budget) as live,
@@ -64,7 +63,8 @@ def run_search(
             live.trial(campaign, trial)
             view.log(campaign.history, trial, campaign.reference)
 
-        campaign.run(table, budget, watch)
+        if not finished_before:
+            campaign.run(load_table(space, task), budget, watch)
         report = folder / REPORT
         if not (finished_before and report.exists()):
             live.note("writing the report")

@@ -68,7 +68,8 @@ def choose(guide: Guide, graphs: Sequence[ArchGraph], rows: int, rng: torch.Gene
     score = _scores(guide.score, graphs)
     beta = strength_for(score, guide.share) if guide.strength is None else guide.strength
     if guide.compete:
-        return _best_of_all(beta * score, graphs, rows, rng)
+        tilt = (beta * (score - score.max())).masked_fill(score.isneginf(), -torch.inf)
+        return _best_of_all(tilt, graphs, rows, rng)
     runs = score.view(rows, -1)
     forbidden = runs.isneginf()
     below = torch.where(forbidden, 0.0, runs - runs.amax(1, keepdim=True))
@@ -80,11 +81,11 @@ def choose(guide: Guide, graphs: Sequence[ArchGraph], rows: int, rng: torch.Gene
 def _best_of_all(
     tilt: Float[Tensor, " m"], graphs: Sequence[ArchGraph], rows: int, rng: torch.Generator
 ) -> Int[Tensor, " rows"]:
-    """`rows` places drawn without replacement by exp(tilt), repeated graphs only where no others are left."""
+    """`rows` places drawn without replacement by exp(tilt); repeated graphs, then forbidden ones, come last."""
     first = {graph: place for place, graph in reversed(list(enumerate(graphs)))}
     fresh = torch.zeros(len(graphs), dtype=torch.bool)
     fresh[list(first.values())] = True
-    key = tilt.clamp(min=-BIG) + gumbel(tilt, rng)
+    key = torch.where(tilt.isneginf(), -8 * BIG, tilt.clamp(min=-BIG)) + gumbel(tilt, rng)
     return torch.where(fresh, key, key - 4 * BIG).topk(rows).indices
 
 

@@ -78,18 +78,18 @@ def test_the_same_command_goes_on_and_a_larger_budget_prolongs(archgen: Run, tmp
 
 
 def test_a_finished_search_answers_again_within_a_second_and_changes_nothing(
-    spawn: Run, tmp_path: Path, snapshot: Snapshot
+    spawn: Run, tmp_path: Path, snapshot: Snapshot, fastest: Callable[..., float]
 ) -> None:
     first = search(spawn, tmp_path, 12, "--json")
-    before, seconds = snapshot(tmp_path), []
-    for _ in range(5):
-        started = time.perf_counter()
-        again = search(spawn, tmp_path, 12, "--json")
-        seconds.append(time.perf_counter() - started)
-        assert again.code == 0
-        assert {**again.json, "seconds": 0} == {**first.json, "seconds": 0}
+    before = snapshot(tmp_path)
+
+    def again() -> None:
+        found = search(spawn, tmp_path, 12, "--json")
+        assert found.code == 0
+        assert {**found.json, "seconds": 0} == {**first.json, "seconds": 0}
+
+    assert fastest(again) < 1.0
     assert snapshot(tmp_path) == before
-    assert min(seconds) < 1.0
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_finished_search_answers_again_within_a_second_and_changes_nothing(
         (["--budget", 0], ["budget 0: expected at least 1 query"]),
         (["--budget", -3], ["budget -3: expected at least 1 query"]),
         (["--budget", 26_207], ["has only 26206 distinct networks; ask for at most that many"]),
-        (["--budget", 59_041, "--distinct", "description"], ["has only 59031 descriptions"]),
+        (["--budget", 59_041, "--distinct", "description"], ["has only 59040 descriptions"]),
         (["--task", "coral"], ["unknown task", "'coral'. Did you mean 'cora'?"]),
         (["--strategy", "evolutoin"], ["unknown strategy 'evolutoin'. Did you mean 'evolution'?"]),
         (["--maximize", "accuracy"], ["unknown metric 'accuracy'. Did you mean", "valid_accuracy"]),
@@ -350,12 +350,12 @@ def test_a_read_only_disk_can_be_looked_at_and_is_not_written(
 
 
 def test_ctrl_c_is_one_line_and_the_same_command_goes_on(tmp_path: Path, spawn: Run, rows: Rows) -> None:
-    search(spawn, tmp_path / "whole", 300)
+    search(spawn, tmp_path / "whole", 200)
     command = [sys.executable, "-c", "from archgen.cli.main import run; run()"]
-    arguments = [*CORA, "--budget", "300", "--dir", str(tmp_path / "pieces"), "--json"]
+    arguments = [*CORA, "--budget", "200", "--dir", str(tmp_path / "pieces"), "--json"]
     with subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        assert "query 10/300" in process.stderr.readline()
+        assert "query 10/200" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
         out, err = process.communicate()
     assert process.returncode == 130
@@ -363,7 +363,7 @@ def test_ctrl_c_is_one_line_and_the_same_command_goes_on(tmp_path: Path, spawn: 
     assert "Traceback" not in err
     assert json.loads(out.splitlines()[-1])["exit_code"] == 130
     assert len(rows(tmp_path / "pieces")) < len(rows(tmp_path / "whole"))
-    assert search(spawn, tmp_path / "pieces", 300).code == 0
+    assert search(spawn, tmp_path / "pieces", 200).code == 0
     assert rows(tmp_path / "pieces") == rows(tmp_path / "whole")
 
 

@@ -169,3 +169,62 @@ def test_the_automatic_strength_raises_the_score_and_keeps_graphs_valid(
         graphs = guided(tree_space, denoiser, slots, f, strength, 300, 6, 8)
         mean[strength] = np.mean([f[tree_space.places[graph]] for graph in graphs])
     assert mean[None] > mean[0.0] + 0.5
+
+
+def compete(space, score: list[float], rows: int, seed: int, graphs=None, strength: float | None = None) -> list[int]:
+    guide = Guide(lambda _: np.array(score), strength, candidates=len(score) // rows, compete=True)
+    graphs = space.listed[: len(score)] if graphs is None else graphs
+    return choose(guide, graphs, rows, torch.Generator().manual_seed(seed)).tolist()
+
+
+def test_competing_candidates_are_drawn_without_replacement_by_their_weight(tree_space) -> None:
+    """Against the law of successive draws: pairs of four candidates, each frequency within 6 sigma."""
+    score, draws = [1.0, 0.0, -1.0, 0.5], 4_000
+    weight = np.exp(score)
+    found = np.zeros((4, 4))
+    for seed in range(draws):
+        first, second = compete(tree_space, score, 2, seed, strength=1.0)
+        found[first, second] += 1 / draws
+    for i, j in np.ndindex(4, 4):
+        expected = 0.0 if i == j else weight[i] / weight.sum() * weight[j] / (weight.sum() - weight[i])
+        assert abs(found[i, j] - expected) <= 6 * math.sqrt(expected * (1 - expected) / draws)
+
+
+def test_competing_candidates_are_distinct_graphs_while_there_are_any(tree_space) -> None:
+    a, b, c = tree_space.listed[:3]
+    graphs, score = [a, a, a, b, c, a], [9.0, 9.0, 9.0, 0.0, -1.0, 9.0]
+    for seed in range(30):
+        kept = [graphs[place] for place in compete(tree_space, score, 3, seed, graphs)]
+        assert set(kept) == {a, b, c}
+
+
+@pytest.mark.parametrize("strength", [None, 0.0, 3.0])
+@pytest.mark.parametrize("shift", [0.0, -1e9])
+def test_competing_candidates_that_are_forbidden_come_last(tree_space, strength: float | None, shift: float) -> None:
+    """Also behind repeated graphs, and where all others are equal, so that the strength is 0."""
+    a, b = tree_space.listed[:2]
+    for seed in range(30):
+        assert set(compete(tree_space, [shift, -INF, shift, -INF], 2, seed, strength=strength)) == {0, 2}
+        assert set(compete(tree_space, [shift, -INF, shift, -INF], 2, seed, [a, b, a, b], strength)) == {0, 2}
+    assert len(set(compete(tree_space, [-INF] * 6, 3, 0, strength=strength))) == 3
+
+
+def test_competition_keeps_its_order_far_from_zero(tree_space) -> None:
+    """Log expected improvement lies anywhere; only differences count."""
+    for seed in range(30):
+        assert compete(tree_space, [-1e9, -1e9 + 50, -1e9 - 50, -1e9], 1, seed, strength=1.0) == [1]
+
+
+def test_competing_guidance_gives_valid_graphs_with_higher_scores(
+    tree_space, tree_law, exact_denoiser, slots_of
+) -> None:
+    f = np.random.default_rng(1).normal(size=81)
+    rng = torch.Generator().manual_seed(8)
+    guide = Guide(lambda graphs: np.array([f[tree_space.places[graph]] for graph in graphs]), compete=True)
+    denoiser, template = exact_denoiser(tree_space, tree_law), encode(tree_space, tree_space.listed[:1])
+    graphs = sample_graphs(tree_space, denoiser, slots_of(tree_space), template, 20, 6, rng, guide)
+    own = guided(tree_space, denoiser, slots_of(tree_space), f, None, 20, 6, 8)
+    for graph in graphs:
+        tree_space.check(graph)
+    assert np.mean([f[tree_space.places[graph]] for graph in graphs]) > f.mean() + 0.5
+    assert len(set(graphs)) >= len(set(own))

@@ -1,0 +1,61 @@
+"""`archgen bench` on a small comparison, checked against the campaigns that it leaves."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from archgen.session import read_campaign
+
+Run = Callable[..., Any]
+BENCH = (
+    "bench",
+    "nas-bench-graph",
+    "--task",
+    "cora",
+    "--budget",
+    8,
+    "--workers",
+    1,
+    "--strategies",
+    "random,evolution",
+)
+
+
+def test_the_table_is_that_of_the_campaigns_and_is_reached_again_at_once(archgen: Run, tmp_path: Path) -> None:
+    found = archgen(*BENCH, "--seeds", 2, "--dir", tmp_path, "--json")
+    assert found.code == 0, found.err
+    stores = {p.parent for p in tmp_path.rglob("campaign.sqlite")}
+    assert len(stores) == 4
+    campaigns = [read_campaign(folder) for folder in stores]
+    for row in found.json["rows"]:
+        mine = [c for c in campaigns if c.config.strategy == row["strategy"]]
+        regrets = [c.reference["best"] - c.history.best_so_far()[-1] for c in mine]
+        assert {c.config.seed for c in mine} == {0, 1}
+        assert row["regret@8"] == pytest.approx(np.mean(regrets))
+        assert row["se@8"] == pytest.approx(np.std(regrets, ddof=1) / 2**0.5)
+    with Path(found.json["curves"]).open() as file:
+        assert len(list(csv.DictReader(file))) == 4 * 8
+    assert Path(found.json["plot"]).read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (["--strategies", "random,evolutoin"], "Did you mean 'evolution'"),
+        (["--strategies", ","], "expected at least one of each"),
+        (["--seeds", 0], "expected at least one of each"),
+        (["--budget", 0], "expected at least 1 query"),
+        (["--workers", 0], "expected at least one of each"),
+        (["--maximize", "acc"], "unknown metric 'acc'"),
+    ],
+)
+def test_a_mistake_writes_nothing(archgen: Run, tmp_path: Path, change: list[object], told: str) -> None:
+    found = archgen(*BENCH, "--dir", tmp_path / "bench", *change)
+    assert found.code == 2
+    assert len(found.err.splitlines()) == 1, found.err
+    assert told in found.err
+    assert list(tmp_path.iterdir()) == []
