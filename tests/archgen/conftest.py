@@ -124,9 +124,9 @@ def small_disk(tmp_path: Path) -> Callable[[int], Any]:
 
 @pytest.fixture(scope="session")
 def fastest() -> Callable[..., float]:
-    """`fastest(call)`: the least processor seconds of the child processes of `call`, which other programs hardly change.
+    """`fastest(call)`: the least processor seconds of the child processes of `call`.
 
-    On an idle machine that is the time it takes.
+    On an idle machine that is the time it takes, and other programs hardly change it.
     """
 
     def used() -> float:

@@ -28,9 +28,9 @@ def test_a_sparkline_fits_its_width(length: int) -> None:
 def test_on_a_terminal_the_display_is_redrawn_and_standard_output_stays_clean(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     arguments = ["search", "nas-bench-graph", "--task", "cora", "--strategy", "random", "--budget", "30"]
+    arguments += ["--wandb", "disabled", "--json", "--dir", str(tmp_path)]
     process = subprocess.Popen(
-        [sys.executable, "-c", "from archgen.cli.main import run; run()", *arguments]
-        + ["--wandb", "disabled", "--json", "--dir", str(tmp_path)],
+        [sys.executable, "-c", "from archgen.cli.main import run; run()", *arguments],
         stdout=subprocess.PIPE,
         stderr=theirs,
         env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "100"},

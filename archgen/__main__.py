@@ -1,0 +1,5 @@
+"""`python -m archgen` is the `archgen` command."""
+
+from archgen.cli.main import run
+
+run()

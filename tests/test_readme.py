@@ -1,0 +1,63 @@
+"""Every example in the README runs, and what it shows is what comes out."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
+EXAMPLES = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", README, re.DOTALL)
+CAMPAIGN, GENERATOR = EXAMPLES
+ARCH_AND_ACCURACY = re.compile(r"\d{4}(\|\w+){4} (\d+\.\d+)\n")
+
+
+def run(code: str, folder: Path) -> str:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def test_every_python_block_has_its_output_beside_it() -> None:
+    assert README.count("```python") == len(EXAMPLES) == 2
+
+
+def test_the_generator_example_prints_what_the_readme_shows(tmp_path: Path) -> None:
+    assert run(GENERATOR[0], tmp_path) == GENERATOR[1]
+
+
+@pytest.mark.slow
+def test_the_campaign_example_finds_what_the_readme_shows(tmp_path: Path) -> None:
+    """Another processor may round otherwise and then searches along another path, so not the very same network."""
+    shown, found = ARCH_AND_ACCURACY.fullmatch(CAMPAIGN[1]), ARCH_AND_ACCURACY.fullmatch(run(CAMPAIGN[0], tmp_path))
+    assert shown is not None
+    assert found is not None
+    assert float(found[2]) == pytest.approx(float(shown[2]), abs=0.8)
+    assert len(CAMPAIGN[0].strip().splitlines()) <= 10
+
+
+def test_every_command_of_the_readme_exists() -> None:
+    commands = sorted(set(re.findall(r"`archgen ([a-z]+)", README)))
+    assert len(commands) >= 8
+    for command in commands:
+        subprocess.run([sys.executable, "-m", "archgen", command, "--help"], capture_output=True, check=True)
+
+
+def test_a_quick_search_ends_as_the_readme_shows(tmp_path: Path) -> None:
+    """The lines after the drawing: metrics, regret, improvement, and where the views lie."""
+    shown = re.search(r"```text\n(best: .*?)```", README, re.DOTALL)
+    assert shown is not None
+    command = "search nas-bench-graph --task cora --budget 12 --seed 0 --strategy evolution --dir runs/cora".split()
+    done = subprocess.run(
+        [sys.executable, "-m", "archgen", *command], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert labels(done.stdout) == labels(shown[1])
+
+
+def labels(text: str) -> list[str]:
+    """The first word of each line that is not part of a drawing."""
+    return [line.split()[0] for line in text.splitlines() if line and line[0] in "b qrW"]
