@@ -30,12 +30,14 @@ from predictors.targets import GapTransform
 GROUPS: Mapping[str, FeatureGroup] = {
     "slots": SLOTS,
     "wl0": wl_labels(0),
+    "wl1": wl_labels(1),
+    "wl2": wl_labels(2),
     "first": FIRST_OPS,
     "last": LAST_OPS,
     "paths": PATHS,
     "shape": SHAPE,
 }
-TERMS = (("slots",), ("wl0", "first", "last", "paths", "shape"))
+TERMS = (("slots",), ("wl0", "wl1", "wl2", "first", "last", "paths", "shape"))
 NOISE = 0.1
 """Prior mode of the noise variance of standardised targets."""
 QUANTILES = 64

@@ -51,9 +51,13 @@ def test_a_quick_search_ends_as_the_readme_shows(tmp_path: Path) -> None:
     """The lines after the drawing: metrics, regret, improvement, and where the views lie."""
     shown = re.search(r"```text\n(best: .*?)```", README, re.DOTALL)
     assert shown is not None
-    command = "search nas-bench-graph --task cora --budget 12 --seed 0 --strategy evolution --dir runs/cora".split()
+    command = ["search", "nas-bench-graph", "--task", "cora", "--budget", "12", "--strategy", "evolution"]
     done = subprocess.run(
-        [sys.executable, "-m", "archgen", *command], cwd=tmp_path, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "archgen", *command, "--dir", "runs/cora"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert labels(done.stdout) == labels(shown[1])
 
