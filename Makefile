@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export ARCHGEN_DATA ?= $(abspath ../shared/data)
 
-.PHONY: install run test check bench clean
+.PHONY: install run test check clean
 
 install: .venv/installed
 

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from archgen.strategies import build_strategy, check_options, check_strategy
+import numpy as np
+
+from archgen.strategies import (
+    MODEL_BASED,
+    WatchDrawing,
+    WatchTraining,
+    build_strategy,
+    check_options,
+    check_strategy,
+)
 from bo.campaign import Campaign, identifier
 from bo.lock import hold
-from bo.records import CampaignConfig, Objective
+from bo.records import CampaignConfig, History, Objective, Proposal
 from bo.store import Store
-from graphs.archgraph import ArchGraph
+from bo.strategies.strategy import Strategy
 from graphs.errors import InvalidOption, StoreError
 from graphs.spaces.catalogue import get_space
 from graphs.tables.catalogue import load_table
@@ -20,6 +32,8 @@ from graphs.tables.catalogue import load_table
 STORE = "campaign.sqlite"
 REPORT = "report.html"
 GENERATOR = "generator.safetensors"
+MOST_SEED = 2**63 - 1
+_LOG = logging.getLogger("archgen")
 
 
 @contextmanager
@@ -36,8 +50,8 @@ def open_campaign(
     distinct: Literal["network", "description"] = "network",
     generator: Path | None = None,
     generator_steps: int | None = None,
-    watch_training: Callable[[int, int, float], object] = lambda *_: None,
-    watch_drawing: Callable[[Sequence[ArchGraph]], object] = lambda _: None,
+    watch_training: WatchTraining = lambda *_: None,
+    watch_drawing: WatchDrawing = lambda _: None,
 ) -> Iterator[Campaign]:
     """The campaign in `folder`, begun where there is none, ready to ask and tell.
 
@@ -66,6 +80,8 @@ def open_campaign(
     values = table.column(metric)
     if batch < 1 or threads < 1:
         raise InvalidOption(f"batch {batch} and threads {threads} must both be at least 1")
+    if not 0 <= seed <= MOST_SEED:
+        raise InvalidOption(f"seed {seed}: expected a number from 0 to {MOST_SEED}")
     options = {} if generator_steps is None else {"generator_steps": generator_steps}
     config = CampaignConfig(space, task, strategy, Objective(metric), seed, batch, threads, distinct, options)
     check_options(config)
@@ -74,6 +90,7 @@ def open_campaign(
         try:
             reference = {"best": float(values.max()), "mean": float(values.mean())}
             campaign = Campaign(search_space, config, store, reference=reference)
+            _compare_versions(store)
             campaign.strategy = _Lazy(campaign, generator or folder / GENERATOR, watch_training, watch_drawing)
             yield campaign
         finally:
@@ -96,17 +113,45 @@ def read_campaign(folder: Path | str) -> Campaign:
 class _Lazy:
     """Builds the strategy at the first proposal, so that a finished campaign opens without torch."""
 
-    def __init__(self, campaign: Campaign, generator: Path, *watch: Any) -> None:
-        self._campaign, self._generator, self._watch = campaign, generator, watch
-        self._strategy: Any = None
+    def __init__(self, campaign: Campaign, generator: Path, training: WatchTraining, drawing: WatchDrawing) -> None:
+        self._campaign, self._generator = campaign, generator
+        self._training, self._drawing = training, drawing
 
-    def propose(self, history: Any, count: int, rng: Any) -> Any:
-        if self._strategy is None:
-            config = self._campaign.config
-            if config.strategy in ("wl-gp", "archgen", "archgen-mutation"):
-                import torch
+    @cached_property
+    def _strategy(self) -> Strategy:
+        space, config = self._campaign.space, self._campaign.config
+        identify = identifier(space, config.distinct)
+        return build_strategy(space, config, identify, self._generator, self._training, self._drawing)
 
-                torch.set_num_threads(config.threads)
-            identify = identifier(self._campaign.space, config.distinct)
-            self._strategy = build_strategy(self._campaign.space, config, identify, self._generator, *self._watch)
-        return self._strategy.propose(history, count, rng)
+    def propose(
+        self, history: History, count: int, rng: np.random.Generator
+    ) -> tuple[list[Proposal], Mapping[str, Any]]:
+        with _threads(self._campaign.config):
+            return self._strategy.propose(history, count, rng)
+
+
+@contextmanager
+def _threads(config: CampaignConfig) -> Iterator[None]:
+    """The campaign's number of threads while it proposes; the caller's own again while it evaluates."""
+    if config.strategy not in MODEL_BASED:
+        yield
+        return
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(config.threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _compare_versions(store: Store) -> None:
+    """Other versions may propose otherwise than the uninterrupted campaign would have; say so."""
+    now = {name: version(name) for name in ("archgen", "torch", "gpytorch", "botorch", "numpy")}
+    then = store.read_meta("versions")
+    if then is None:
+        store.write_meta({"versions": now})
+    elif then != now:
+        changed = ", ".join(f"{name} {then.get(name)} -> {now[name]}" for name in now if then.get(name) != now[name])
+        _LOG.warning("the campaign began with other versions (%s); its next proposals may differ from theirs", changed)

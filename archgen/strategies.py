@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from bo.strategies.local_search import LocalSearch
 from bo.strategies.random_search import RandomSearch
 from bo.strategies.strategy import Identify, Strategy
 from graphs.archgraph import ArchGraph
-from graphs.errors import InvalidOption, unknown_name
+from graphs.errors import CheckpointError, InvalidOption, unknown_name
 from graphs.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -29,6 +28,12 @@ STRATEGIES = {
     "archgen": "the same GP and log-EI over a pool from the guided diffusion generator, mutations and random graphs",
     "archgen-mutation": "archgen with mutations in the generator's place (the ablation)",
 }
+MODEL_BASED = ("wl-gp", "archgen", "archgen-mutation")
+"""Those that fit a surrogate."""
+WatchTraining = Callable[[int, int, float], object]
+"""Called with finished steps, all steps and the loss while a generator is trained."""
+WatchDrawing = Callable[[Sequence[ArchGraph]], object]
+"""Called with the graphs that the generator has in mind at each of its steps."""
 GENERATED = 64
 """Graphs of a step's pool that the generator draws, and mutants that stand in their place in the ablation."""
 SHARE = 0.05
@@ -58,8 +63,8 @@ def build_strategy(
     config: CampaignConfig,
     identify: Identify,
     generator: Path,
-    watch_training: Callable[[int, int, float], object] = lambda *_: None,
-    watch_drawing: Callable[[Sequence[ArchGraph]], object] = lambda _: None,
+    watch_training: WatchTraining = lambda *_: None,
+    watch_drawing: WatchDrawing = lambda _: None,
 ) -> Strategy:
     """The strategy that `config` names.
 
@@ -104,19 +109,27 @@ def _surrogates(space: SearchSpace) -> Callable[[], Surrogate]:
 
 
 def ensure_generator(
-    space: SearchSpace,
-    seed: int,
-    path: Path,
-    steps: int | None = None,
-    watch: Callable[[int, int, float], object] = lambda *_: None,
-) -> None:
-    """Train a generator on the unlabelled space and keep it at `path`, unless there is one."""
-    if not path.exists():
-        from archgen.diffusion.checkpoint import save_generator
-        from archgen.diffusion.training import TrainingConfig, train_generator
+    space: SearchSpace, seed: int, path: Path, steps: int | None = None, watch: WatchTraining = lambda *_: None
+) -> DiffusionGenerator:
+    """The generator kept at `path`, trained on the unlabelled space where there is none.
 
-        config = TrainingConfig(steps=steps or TrainingConfig.steps, seed=seed)
+    Raises:
+        CheckpointError: what is kept there cannot be used, or was trained with another seed or for another time.
+    """
+    from archgen.diffusion.checkpoint import load_generator, save_generator
+    from archgen.diffusion.training import TrainingConfig, train_generator
+
+    config = TrainingConfig(steps=steps or TrainingConfig.steps, seed=seed)
+    if not path.exists():
         save_generator(train_generator(space, config, watch=lambda step, loss: watch(step, config.steps, loss)), path)
+    generator = load_generator(path, space)
+    kept = {name: generator.provenance.get(name) for name in ("seed", "steps")}
+    if kept != {"seed": config.seed, "steps": config.steps}:
+        raise CheckpointError(
+            f"{path}: trained with seed {kept['seed']} for {kept['steps']} steps, expected seed {config.seed} and "
+            f"{config.steps} steps; delete it to train it anew, or choose another --dir"
+        )
+    return generator
 
 
 class _Guided:
@@ -127,20 +140,12 @@ class _Guided:
         space: SearchSpace,
         config: CampaignConfig,
         path: Path,
-        watch_training: Callable[[int, int, float], object],
-        watch_drawing: Callable[[Sequence[ArchGraph]], object],
+        watch_training: WatchTraining,
+        watch_drawing: WatchDrawing,
     ) -> None:
-        self._space, self._config, self._path = space, config, path
-        self._watch_training, self._watch = watch_training, watch_drawing
-
-    @cached_property
-    def _generator(self) -> DiffusionGenerator:
-        """Trained only when the first graphs are drawn, so that the random trials before it come at once."""
-        from archgen.diffusion.checkpoint import load_generator
-
-        steps = self._config.options.get("generator_steps")
-        ensure_generator(self._space, self._config.seed, self._path, steps, self._watch_training)
-        return load_generator(self._path, self._space)
+        steps = config.options.get("generator_steps")
+        self._generator = ensure_generator(space, config.seed, path, steps, watch_training)
+        self._watch = watch_drawing
 
     def draw(self, count: int, score: GraphScore, seed: int) -> list[ArchGraph]:
         from archgen.diffusion.guidance import Guide

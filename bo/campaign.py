@@ -73,7 +73,8 @@ class Campaign:
         """The next candidates: those that an earlier process asked for and never told, else one new step.
 
         Args:
-            count: how many; `config.batch` unless given. Fewer come back where the space is exhausted.
+            count: how many; `config.batch` unless given. Fewer come back where the strategy waits for how these do, as
+                between its random start and its first model, and none where the space is exhausted.
 
         Raises:
             InvalidOption: a count below 1.
@@ -106,7 +107,7 @@ class Campaign:
         """
         try:
             told = {str(name): float(value) for name, value in metrics.items()}
-        except (AttributeError, TypeError, ValueError) as error:
+        except (AttributeError, TypeError, ValueError, OverflowError, RuntimeError) as error:
             raise EvaluationError(
                 f"trial {trial.number}: expected metrics by name, each a number, got {metrics!r}"
             ) from error

@@ -1,4 +1,7 @@
-"""One process on a campaign directory: a file lock that the system releases however the process ends."""
+"""One process on a campaign directory: a file lock that the system releases however the process ends.
+
+Children that an evaluator has forked hold it too, until they end.
+"""
 
 from __future__ import annotations
 

@@ -128,3 +128,20 @@ class History:
             if trial.status != "pending":
                 curve.append(math.nan if best == -math.inf else best if self.objective.maximize else -best)
         return curve
+
+
+def regret(objective: Objective, reference: Mapping[str, float], value: float) -> float | None:
+    """How far `value` is from the best of the task, where that is known; rounding errors count as 0."""
+    best = reference.get("best")
+    if best is None or not math.isfinite(best):
+        return None
+    gap = best - value if objective.maximize else value - best
+    return 0.0 if abs(gap) < 1e-9 * abs(best) else gap
+
+
+def relative_improvement(objective: Objective, reference: Mapping[str, float], value: float) -> float | None:
+    """By how many percent `value` is better than the mean of the task's table, where that is known and not 0."""
+    mean = reference.get("mean")
+    if not mean or not math.isfinite(mean):
+        return None
+    return 100 * (value - mean if objective.maximize else mean - value) / abs(mean)

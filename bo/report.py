@@ -37,7 +37,7 @@ def write_report(space: SearchSpace, store: Store, path: Path) -> Path:
     data = read_campaign(space, store)
     title = f"{data.config.space} on {data.config.task}"
     sections = _sections(data)
-    written = f"Written {_moment(datetime.now(UTC).timestamp())} from {store.path.resolve()}"
+    written = f"Written {_moment(datetime.now(UTC).timestamp())} from {store.path.name}"
     text = page(f"{title} · archgen report", join([_header(data, title), *sections]), element("p", written))
     _replace(path, text)
     return path
@@ -98,7 +98,7 @@ def _result_tiles(data: ReportData, winner: Trial) -> list[tuple[str, str, str]]
     if regret is not None:
         tiles.append(("Regret", gap(data, regret), f"best known {quantity(data.metric, data.reference('best'))}"))
     if improvement is not None:
-        note = f"over the mean random one, {quantity(data.metric, data.reference('mean'))}"
+        note = f"over the mean of the table, {quantity(data.metric, data.reference('mean'))}"
         tiles.append(("Improvement", f"{signed(improvement, 3)} %", note))
     return tiles
 
@@ -113,7 +113,7 @@ def _winner(data: ReportData, winner: Trial) -> Html:
     if regret is not None:
         pairs.append(("regret", gap(data, regret) + (", the best of the task" if regret == 0 else "")))
     if improvement is not None:
-        pairs.append(("over the mean random one", f"{signed(improvement, 3)} %"))
+        pairs.append(("over the mean of the table", f"{signed(improvement, 3)} %"))
     proposal = winner.proposal
     if proposal.mean is not None:
         spread = f" ± {number(proposal.std)}" if proposal.std is not None else ""

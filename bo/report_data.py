@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bo.campaign import Campaign
-from bo.records import CampaignConfig, History, Trial
+from bo.records import CampaignConfig, History, Trial, regret, relative_improvement
 from bo.store import Store
 from graphs.errors import StoreError
 from graphs.space import SearchSpace
@@ -92,16 +92,11 @@ class ReportData:
 
     def regret(self, value: float) -> float | None:
         """How far `value` is from the best of the task, where that is known; rounding errors count as 0."""
-        best = self.reference("best")
-        if best is None:
-            return None
-        gap = best - value if self.up else value - best
-        return 0.0 if abs(gap) < 1e-9 * abs(best) else gap
+        return regret(self.campaign.objective, self.campaign.reference, value)
 
     def improvement(self, value: float) -> float | None:
-        """By how many percent `value` is better than the mean random architecture, where that is known and not 0."""
-        mean = self.reference("mean")
-        return None if not mean else 100 * (value - mean if self.up else mean - value) / abs(mean)
+        """By how many percent `value` is better than the mean of the table, where that is known and not 0."""
+        return relative_improvement(self.campaign.objective, self.campaign.reference, value)
 
 
 @dataclass(frozen=True)

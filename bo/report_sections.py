@@ -42,7 +42,7 @@ def curves(data: ReportData) -> Html:
     """Best so far and regret over the queries."""
     values = np.array([data.value(trial) for trial in data.ended])
     best = np.array(data.history.best_so_far())
-    known = {"best in the table": data.reference("best"), "mean random architecture": data.reference("mean")}
+    known = {"best in the table": data.reference("best"), "mean of the table": data.reference("mean")}
     levels = {name: level for name, level in known.items() if level is not None}
     failed = [("✕", "bad", "failed")] if np.isnan(values).any() else []
     figures = [

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from os import W_OK, access
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -67,7 +67,7 @@ class Store:
 
     def __init__(self, path: Path, *, create: bool = False) -> None:
         self.path = path
-        if not create and not path.is_file():
+        if not create and not os.path.isfile(path):
             raise StoreError(f"{path.parent}: no campaign here (no {path.name}); start one with archgen search --dir")
         self._engine = sa.create_engine(
             _url(path, create),
@@ -196,7 +196,7 @@ class Store:
 def _url(path: Path, create: bool) -> sa.URL:
     """SQLite needs to write beside a database in WAL mode even to read it, unless it is told that nothing changes."""
     log = path.with_name(path.name + "-wal")
-    if create or access(path.parent, W_OK) or (log.exists() and log.stat().st_size):
+    if create or os.access(path.parent, os.W_OK) or (log.exists() and log.stat().st_size):
         return sa.URL.create("sqlite", database=str(path))
     return sa.URL.create("sqlite", database=f"file:{quote(str(path))}", query={"immutable": "1", "uri": "true"})
 

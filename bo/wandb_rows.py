@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bo.records import History, Objective, Trial
+from bo.records import History, Objective, Trial, regret, relative_improvement
 from graphs.space import SearchSpace
 
 Row = dict[str, float | int | str]
@@ -41,8 +41,8 @@ class Tally:
                 row["predicted/abs_z"] = abs(value - mean) / std
         if self.best is not None:
             row["best_so_far"] = self.best
-            if "best" in reference:
-                row["regret"] = _sign(self.objective) * (reference["best"] - self.best)
+            if (gap := regret(self.objective, reference, self.best)) is not None:
+                row["regret"] = gap
         return row
 
 
@@ -55,11 +55,12 @@ def summarise(space: SearchSpace, history: History, reference: Mapping[str, floa
     if (best := history.best) is not None:
         values |= {"best/arch": best.arch, "best/query": best.number + 1}
         values |= {f"best/{name}": value for name, value in best.metrics.items()}
-        value, sign = best.metrics[history.objective.metric], _sign(history.objective)
-        if "best" in reference:
-            values["regret"] = sign * (reference["best"] - value)
-        if mean := reference.get("mean"):
-            values["relative_improvement"] = sign * (value - mean) / abs(mean)
+        value = best.metrics[history.objective.metric]
+        found = {
+            "regret": regret(history.objective, reference, value),
+            "relative_improvement": relative_improvement(history.objective, reference, value),
+        }
+        values |= {name: number for name, number in found.items() if number is not None}
     return values
 
 
@@ -68,7 +69,3 @@ def tabulate(history: History) -> tuple[list[Any], list[Any]]:
     names = sorted({name for trial in history.done for name in trial.metrics})
     rows = [[t.number, t.arch, t.proposal.origin, t.status, *map(t.metrics.get, names)] for t in history.trials]
     return ["number", "arch", "origin", "status", *names], rows
-
-
-def _sign(objective: Objective) -> int:
-    return 1 if objective.maximize else -1

@@ -40,7 +40,7 @@ def start(config: CampaignConfig, run_id: str, folder: Path, mode: Mode, project
         raise PermissionError(f"cannot write to {folder / 'wandb'}")
     with redirect_stderr(io.StringIO()):  # some notes on credentials come even when silent
         if mode == "online":
-            _require_login()
+            require_login()
         for wait in (0.1, 0.3, 1.0, 3.0, 0.0):
             for old in (folder / "wandb").glob(f"offline-run-*-{run_id}") if mode == "offline" else ():
                 shutil.rmtree(old)
@@ -87,7 +87,8 @@ def _settings() -> Any:
     )
 
 
-def _require_login() -> None:
+def require_login() -> None:
+    """Raise `InvalidOption` where nobody is logged in to W&B."""
     import wandb
 
     hint = "run `wandb login`, or use --wandb offline"

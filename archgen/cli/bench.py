@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import time
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -19,6 +20,7 @@ from archgen.cli.bench_summary import Curve, plot_regret, summarise, write_curve
 from archgen.cli.search import check_budget
 from archgen.session import open_campaign
 from archgen.strategies import check_strategy, ensure_generator
+from bo.lock import hold
 from graphs.errors import InvalidOption
 from graphs.spaces.catalogue import get_space
 from graphs.tables.catalogue import load_table
@@ -70,9 +72,15 @@ class Job:
 
 
 def run_bench(bench: Bench, workers: int, as_json: bool) -> None:
+    """`archgen bench`: run what is missing, then write and show the comparison."""
     bench.check()
     if workers < 1:
         raise InvalidOption(f"workers {workers}: expected at least 1")
+    with hold(bench.folder):
+        _compare(bench, workers, as_json)
+
+
+def _compare(bench: Bench, workers: int, as_json: bool) -> None:
     if "archgen" in bench.strategies:
         _in_parallel(_train, [(bench, seed) for seed in bench.seeds], workers, lambda seed: f"generator, seed {seed}")
     jobs = [Job(bench, t, name, seed) for t in bench.tasks for seed in bench.seeds for name in bench.strategies]
@@ -93,7 +101,6 @@ def run_job(job: Job) -> Curve:
     """Run or go on with one campaign."""
     bench = job.bench
     table = load_table(bench.space, job.task)
-    started = time.perf_counter()
     with open_campaign(
         bench.folder / job.task / job.strategy / f"seed{job.seed}",
         space=bench.space,
@@ -104,12 +111,9 @@ def run_job(job: Job) -> Curve:
         distinct=bench.distinct,
         generator=bench.generator(job.seed),
     ) as campaign:
-        spent_before = campaign.spent
         campaign.run(table, bench.budget)
         history = campaign.history
-    seconds = (
-        (time.perf_counter() - started) / max(1, campaign.spent - spent_before) if spent_before < bench.budget else 0
-    )
+        seconds = sum(step["seconds"] for step in campaign.store.steps()) / campaign.spent
     origins = [trial.proposal.origin for trial in history.trials[: bench.budget]]
     return Curve(job.task, job.strategy, job.seed, history.best_so_far()[: bench.budget], origins, seconds)
 
@@ -129,7 +133,7 @@ def _in_parallel(work: Callable[[Any], T], jobs: Sequence[Any], workers: int, te
     """All results in the order of `jobs`, from `workers` fresh processes of one thread each."""
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
     console = Console(stderr=True)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent) as pool:
         futures = [pool.submit(work, job) for job in jobs]
         try:
             for done, future in enumerate(as_completed(futures), start=1):
@@ -138,6 +142,13 @@ def _in_parallel(work: Callable[[Any], T], jobs: Sequence[Any], workers: int, te
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return [future.result() for future in futures]
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would go on and keep its campaign locked."""
+    parent = parent_process()
+    if parent is not None:
+        threading.Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()
 
 
 def _told(curve: Curve) -> str:

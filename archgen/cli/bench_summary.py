@@ -26,7 +26,7 @@ class Curve:
     Args:
         best: best objective value after each query.
         origins: for each query what proposed it.
-        seconds: wall time a query, the generator's training left out; 0 where the campaign was finished before.
+        seconds: time to propose, a query.
     """
 
     task: str

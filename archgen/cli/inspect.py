@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from rich.table import Table
 
 from archgen.session import read_campaign
 from bo.campaign import Campaign
-from bo.records import Trial
+from bo.records import Trial, regret, relative_improvement
 from graphs.draw_text import draw_text
 from graphs.errors import InvalidOption, StoreError, unknown_name
 from graphs.graph_json import graph_to_dict
@@ -66,9 +67,8 @@ def show_status(folder: Path, as_json: bool) -> None:
         print(json.dumps(summary))
         return
     config = campaign.config
-    print(
-        f"{config.space} on {config.task}, strategy {config.strategy}, seed {config.seed}: {summary['queries']} queries"
-    )
+    far = f"{summary['queries']} of {summary['budget'] or '?'} queries"
+    print(f"{config.space} on {config.task}, strategy {config.strategy}, seed {config.seed}: {far}")
     if (best := campaign.best()) is not None:
         print("\n".join(describe(campaign, best)))
 
@@ -105,7 +105,7 @@ def trial_as_dict(campaign: Campaign, trial: Trial) -> dict[str, Any]:
         "arch": trial.arch,
         "graph": graph_to_dict(trial.graph, campaign.space.name),
         "id": trial.identity,
-        "metrics": dict(trial.metrics),
+        "metrics": {name: value if math.isfinite(value) else None for name, value in trial.metrics.items()},
         "number": trial.number,
         "origin": trial.proposal.origin,
     }
@@ -117,6 +117,8 @@ def summarise(campaign: Campaign) -> dict[str, Any]:
     return {
         "best": None if best is None else trial_as_dict(campaign, best),
         "queries": campaign.spent,
+        "budget": campaign.store.read_meta("budget"),
+        "pending": len(history.pending),
         "valid": len(history.done),
         "seed": campaign.config.seed,
         "space": campaign.config.space,
@@ -134,13 +136,12 @@ def readable(metric: str, value: float) -> str:
 
 def compare(campaign: Campaign, trial: Trial) -> dict[str, float]:
     """Regret against the table's best and relative improvement over its mean, in percent, where they are known."""
-    value, reference = trial.metrics[campaign.objective.metric], campaign.reference
-    found = {}
-    if "best" in reference:
-        found["regret"] = reference["best"] - value
-    if "mean" in reference:
-        found["relative_improvement"] = 100 * (value - reference["mean"]) / reference["mean"]
-    return found
+    value = trial.metrics[campaign.objective.metric]
+    found = {
+        "regret": regret(campaign.objective, campaign.reference, value),
+        "relative_improvement": relative_improvement(campaign.objective, campaign.reference, value),
+    }
+    return {name: number for name, number in found.items() if number is not None}
 
 
 def describe(campaign: Campaign, trial: Trial) -> list[str]:
@@ -153,6 +154,6 @@ def describe(campaign: Campaign, trial: Trial) -> list[str]:
     if "regret" in found:
         lines.append(f"  {'regret':<16} {found['regret']:.2f} points below the table's best, {reference['best']:.2f}")
     if "relative_improvement" in found:
-        gained = f"{found['relative_improvement']:+.1f} % over the mean architecture, {reference['mean']:.2f}"
+        gained = f"{found['relative_improvement']:+.1f} % over the mean of the table, {reference['mean']:.2f}"
         lines.append(f"  {'improvement':<16} {gained}")
     return lines

@@ -9,7 +9,7 @@ import sys
 import traceback
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -171,7 +171,7 @@ def bench(
     """Compare strategies over seeds: a table, a CSV and a plot with confidence bands."""
     from archgen.cli.bench import Bench, run_bench
 
-    tasks, names = (tuple(part.strip() for part in text.split(",") if part.strip()) for text in (task, strategies))
+    tasks, names = (tuple(dict.fromkeys(filter(None, map(str.strip, text.split(","))))) for text in (task, strategies))
     folder = folder or Path("runs") / f"bench-{space}"
     every = range(first_seed, first_seed + seeds)
     run_bench(Bench(space, tasks, names, every, budget, maximize, distinct.value, folder), workers, as_json)
@@ -183,7 +183,7 @@ _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, err
 
 def run(arguments: list[str] | None = None) -> None:
     """Entry point. Exit code 0 done, 2 the user's mistake, 1 ours, 130 interrupted."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    arguments = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     as_json = "--json" in arguments
     try:
         code = _invoke(arguments)
@@ -228,7 +228,7 @@ def _judge(error: Exception) -> tuple[str, int]:
     return f"internal error, {told}; set ARCHGEN_TRACEBACK=1 to see where, and report it", 1
 
 
-def _fail(message: str, code: int, as_json: bool) -> Any:
+def _fail(message: str, code: int, as_json: bool) -> NoReturn:
     print(f"archgen: {message}", file=sys.stderr)
     if as_json:
         print(json.dumps({"error": message, "exit_code": code}))

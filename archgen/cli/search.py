@@ -9,14 +9,14 @@ from typing import Literal
 
 from archgen.cli.inspect import describe, summarise
 from archgen.cli.live import LiveView
-from archgen.cli.views import logged_run, note_run, wandb_project
-from archgen.session import REPORT, open_campaign
+from archgen.cli.views import Mode, logged_run, note_run, refresh_report, wandb_project
+from archgen.session import open_campaign
 from bo.campaign import Campaign
 from bo.records import Trial
+from bo.wandb_run import require_login
 from bo.wandb_view import WandbView
 from graphs.errors import InvalidOption
 from graphs.space import SearchSpace
-from graphs.spaces.catalogue import get_space
 from graphs.tables.catalogue import load_table
 
 
@@ -32,11 +32,19 @@ def run_search(
     threads: int,
     distinct: Literal["network", "description"],
     generator_steps: int | None,
-    wandb_mode: Literal["online", "offline", "disabled"],
+    wandb_mode: Mode,
     as_json: bool,
 ) -> None:
+    """`archgen search`: run or go on with a campaign and tell what it found.
+
+    Raises:
+        InvalidOption: the budget cannot be spent, or W&B asks for a login; nothing is written then.
+    """
     started = time.perf_counter()
-    check_budget(get_space(space), budget, distinct)
+    table = load_table(space, task)
+    check_budget(table.space, budget, distinct)
+    if wandb_mode == "online":
+        require_login()
     with (
         LiveView(budget) as live,
         open_campaign(
@@ -55,26 +63,21 @@ def run_search(
         ) as campaign,
     ):
         live.begin(campaign)
-        finished_before = campaign.spent >= budget
-        location = logged_run(campaign) if finished_before else ""
+        campaign.store.write_meta({"budget": budget})
+        location = logged_run(campaign, wandb_mode) if campaign.spent >= budget else ""
         view = WandbView.open(campaign.store, folder, "disabled" if location else wandb_mode, wandb_project())
 
         def watch(trial: Trial) -> None:
             live.trial(campaign, trial)
             view.log(campaign.history, trial, campaign.reference)
 
-        if not finished_before:
-            campaign.run(load_table(space, task), budget, watch)
-        report = folder / REPORT
-        if not (finished_before and report.exists()):
-            live.note("writing the report")
-            from bo.report import write_report
-
-            write_report(campaign.space, campaign.store, report)
+        campaign.run(table, budget, watch)
+        live.note("writing the report")
+        report = refresh_report(campaign, folder)
         view.finish(campaign.space, campaign.history, campaign.reference, report)
         if view.location:
             location = view.location
-            note_run(campaign, location)
+            note_run(campaign, location, wandb_mode)
     _tell(campaign, report, location, time.perf_counter() - started, as_json)
 
 

@@ -10,14 +10,32 @@ from typing import Literal
 from archgen.session import REPORT, read_campaign
 from bo.campaign import Campaign
 from bo.lock import hold
+from graphs.errors import ArchgenError
+
+Mode = Literal["online", "offline", "disabled"]
 
 
 def make_report(folder: Path, out: Path | None, as_json: bool) -> None:
-    from bo.report import write_report
-
+    """`archgen report`: write the page, also while the campaign runs."""
     campaign = read_campaign(folder)
-    path = write_report(campaign.space, campaign.store, out or folder / REPORT)
+    if out is None:
+        path = refresh_report(campaign, folder)
+    else:
+        from bo.report import write_report
+
+        path = write_report(campaign.space, campaign.store, out)
     print(json.dumps({"report": str(path)}) if as_json else f"report: {path}")
+
+
+def refresh_report(campaign: Campaign, folder: Path) -> Path:
+    """The report in `folder`, written anew unless it tells of all queries already."""
+    path, told = folder / REPORT, {"queries": campaign.spent}
+    if not path.exists() or campaign.store.read_meta("report") != told:
+        from bo.report import write_report
+
+        write_report(campaign.space, campaign.store, path)
+        campaign.store.write_meta({"report": told})
+    return path
 
 
 def wandb_project() -> str:
@@ -25,25 +43,34 @@ def wandb_project() -> str:
     return os.environ.get("WANDB_PROJECT") or "archgen"
 
 
-def note_run(campaign: Campaign, location: str) -> None:
+def note_run(campaign: Campaign, location: str, mode: Mode) -> None:
     """Remember in the store that a W&B run holds all queries so far."""
-    campaign.store.write_meta({"wandb": {"location": location, "queries": campaign.spent}})
+    campaign.store.write_meta({"wandb": {"location": location, "queries": campaign.spent, "mode": mode}})
 
 
-def logged_run(campaign: Campaign) -> str:
+def logged_run(campaign: Campaign, mode: Mode) -> str:
     """Where a complete W&B run of the campaign lies; "" where there is none."""
     noted = campaign.store.read_meta("wandb") or {}
-    return noted["location"] if noted.get("queries") == campaign.spent else ""
+    complete = noted.get("queries") == campaign.spent and noted.get("mode") == mode
+    return noted["location"] if complete and (mode == "online" or Path(noted["location"]).exists()) else ""
 
 
-def rebuild_wandb(folder: Path, mode: Literal["online", "offline", "disabled"], as_json: bool) -> None:
+def rebuild_wandb(folder: Path, mode: Mode, as_json: bool) -> None:
+    """`archgen wandb`: the run from the store alone.
+
+    Raises:
+        ArchgenError: W&B failed.
+    """
     from bo.wandb_view import rebuild
 
     campaign = read_campaign(folder)
-    report = folder / REPORT
     with hold(folder):  # offline, an older run is replaced, which must not be a live search's
-        shown = report if report.exists() else None
-        location = rebuild(campaign.space, campaign.store, folder, mode, shown, wandb_project())
+        report = refresh_report(campaign, folder)
+        location = rebuild(campaign.space, campaign.store, folder, mode, report, wandb_project())
         if location:
-            note_run(campaign, location)
+            note_run(campaign, location, mode)
+        elif mode != "disabled":
+            raise ArchgenError(
+                f"{folder}: W&B could not write the run; the warning above says why, the store is unharmed"
+            )
     print(json.dumps({"wandb": location}) if as_json else f"W&B: {location or 'disabled'}")

@@ -41,6 +41,8 @@ def save_generator(generator: DiffusionGenerator, path: Path) -> None:
     part = path.with_name(path.name + ".part")
     try:
         save_file({**generator.denoiser.state_dict(), **slots}, part, metadata={"archgen": json.dumps(header)})
+        with part.open("rb") as written:
+            os.fsync(written.fileno())
         os.replace(part, path)
     except (OSError, SafetensorError) as error:
         with suppress(OSError):
@@ -80,7 +82,9 @@ def load_generator(path: Path, space: SearchSpace) -> DiffusionGenerator:
     except CheckpointError:
         raise
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError, ArchgenError) as error:
-        raise CheckpointError(f"{path}: not a whole generator checkpoint ({error}); train it again") from error
+        raise CheckpointError(
+            f"{path}: not a whole generator checkpoint ({error}); delete it and train it again"
+        ) from error
 
 
 def _slots(nodes: Tensor, edges: Tensor, space: SearchSpace) -> Slots:

@@ -25,6 +25,9 @@ Source = Callable[[History, GraphScore, np.random.Generator], list[Proposal]]
 class ModelBased:
     """The first `initial` trials are random; every later step fits a surrogate from scratch to all that is known.
 
+    A step that begins among the first trials ends with them, so that as many as can be are chosen by a model. Where the
+    pool holds fewer than were asked for, random graphs make up the number.
+
     Args:
         surrogate: makes an untrained surrogate.
         sources: where the pool comes from.
@@ -60,7 +63,10 @@ class ModelBased:
             "fit_seconds": round(fitted - started, 3),
             "pool_seconds": round(time.perf_counter() - fitted, 3),
         }
-        return self._predicted(history, surrogate, [(pool[place], value) for place, value in chosen]), notes
+        proposals = self._predicted(history, surrogate, [(pool[place], value) for place, value in chosen])
+        seen = history.seen.union(self.identify(proposal.graph) for proposal in proposals)
+        more = draw_random(self.space, self.identify, set(seen), count - len(proposals), rng, "random")
+        return proposals + more, notes
 
     def _pool(self, history: History, score: GraphScore, rng: np.random.Generator) -> list[Proposal]:
         """The sources' candidates whose identities are new, each identity once, the first source that names it."""

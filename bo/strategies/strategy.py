@@ -25,7 +25,8 @@ class Strategy(Protocol):
     ) -> tuple[list[Proposal], Mapping[str, Any]]:
         """Up to `count` candidates whose identities are new, and notes on how they came about (JSON-ready).
 
-        Fewer than `count` only where the space has no more.
+        Fewer than `count` only where the space has no more, or where the next ones depend on how these do; none only
+        where it has no more. `archgen.testing.StrategyContract` checks this.
         """
 
 

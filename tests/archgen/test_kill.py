@@ -77,12 +77,12 @@ def _asked(folder: Path) -> int:
 
 
 def test_kills_while_a_campaign_begins(tmp_path: Path, rows: Rows) -> None:
-    """Ten kills around the moment at which the directory, the lock and the store come into being."""
+    """Six kills around the moment at which the directory, the lock and the store come into being."""
     options, rng = ("--strategy", "random", "--budget", 3), random.Random(1)
     started = time.perf_counter()
     assert start(tmp_path / "whole", *options).wait() == 0
     whole_seconds = time.perf_counter() - started
-    for k in range(10):
+    for k in range(6):
         folder = tmp_path / f"killed{k}"
         process = start(folder, *options)
         while process.poll() is None and not folder.exists():

@@ -74,7 +74,7 @@ class TestEveryStrategy:
 def test_random_draws_find_every_identity_and_then_none(chain: SearchSpace, distinct: str) -> None:
     identify, seen, rng = identifier(chain, distinct), set[str](), np.random.default_rng(0)
     size = {"network": 40, "description": 64}[distinct]
-    found = draw_random(chain, identify, seen, 100, rng, "initial")
+    found = draw_random(chain, identify, seen, size + 1, rng, "initial")
     assert len(found) == len(seen) == size
     assert {p.origin for p in found} == {"initial"}
     assert draw_new(chain, identify, seen, rng) is None
