@@ -63,7 +63,8 @@ def run_search(
         ) as campaign,
     ):
         live.begin(campaign)
-        campaign.store.write_meta({"budget": budget})
+        if campaign.store.read_meta("budget") != budget:
+            campaign.store.write_meta({"budget": budget})
         location = logged_run(campaign, wandb_mode) if campaign.spent >= budget else ""
         view = WandbView.open(campaign.store, folder, "disabled" if location else wandb_mode, wandb_project())
 

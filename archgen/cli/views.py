@@ -17,24 +17,26 @@ Mode = Literal["online", "offline", "disabled"]
 
 def make_report(folder: Path, out: Path | None, as_json: bool) -> None:
     """`archgen report`: write the page, also while the campaign runs."""
-    campaign = read_campaign(folder)
-    if out is None:
-        path = refresh_report(campaign, folder)
-    else:
-        from bo.report import write_report
+    from bo.report import write_report
 
-        path = write_report(campaign.space, campaign.store, out)
+    campaign = read_campaign(folder)
+    path = _write(campaign, folder) if out is None else write_report(campaign.space, campaign.store, out)
     print(json.dumps({"report": str(path)}) if as_json else f"report: {path}")
 
 
 def refresh_report(campaign: Campaign, folder: Path) -> Path:
     """The report in `folder`, written anew unless it tells of all queries already."""
-    path, told = folder / REPORT, {"queries": campaign.spent}
-    if not path.exists() or campaign.store.read_meta("report") != told:
-        from bo.report import write_report
+    path = folder / REPORT
+    if path.exists() and campaign.store.read_meta("report") == {"queries": campaign.spent}:
+        return path
+    return _write(campaign, folder)
 
-        write_report(campaign.space, campaign.store, path)
-        campaign.store.write_meta({"report": told})
+
+def _write(campaign: Campaign, folder: Path) -> Path:
+    from bo.report import write_report
+
+    path = write_report(campaign.space, campaign.store, folder / REPORT)
+    campaign.store.write_meta({"report": {"queries": campaign.spent}})
     return path
 
 

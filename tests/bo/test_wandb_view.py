@@ -177,7 +177,7 @@ def test_summary_and_files(tmp_path: Path, capfd: pytest.CaptureFixture[str]) ->
     assert (summary["best/arch"], summary["best/loss"], summary["queries"]) == (best.arch, value, 9)
     assert summary["valid_share"] == len(made.history.done) / 9
     assert summary["regret"] == value - 4.0
-    assert summary["relative_improvement"] == pytest.approx((9.0 - value) / 9.0)
+    assert summary["relative_improvement"] == pytest.approx(100 * (9.0 - value) / 9.0)
     files = run_folder(tmp_path) / "files"
     table = json.loads((files / summary["trials"]["path"]).read_text())
     assert table["columns"] == ["number", "arch", "origin", "status", "loss", "size"]
