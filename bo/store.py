@@ -16,40 +16,9 @@ from urllib.parse import quote
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from bo.records import CampaignConfig, Objective, Proposal, Trial
+from bo.records import CampaignConfig, Objective, Trial
+from bo.store_schema import META, METADATA, SCHEMA, STEPS, TRIALS, from_row, to_row
 from graphs.errors import InvalidArchitecture, StoreError
-from graphs.graph_json import graph_from_json, graph_to_json
-
-SCHEMA = 1
-_METADATA = sa.MetaData()
-_META = sa.Table("meta", _METADATA, sa.Column("key", sa.String, primary_key=True), sa.Column("value", sa.Text))
-_STEPS = sa.Table(
-    "steps",
-    _METADATA,
-    sa.Column("step", sa.Integer, primary_key=True),
-    sa.Column("random_state", sa.Text, nullable=False),
-    sa.Column("notes", sa.Text, nullable=False),
-    sa.Column("seconds", sa.Float, nullable=False),
-)
-_TRIALS = sa.Table(
-    "trials",
-    _METADATA,
-    sa.Column("number", sa.Integer, primary_key=True),
-    sa.Column("step", sa.Integer, sa.ForeignKey("steps.step"), nullable=False),
-    sa.Column("identity", sa.String, nullable=False, unique=True),
-    sa.Column("arch", sa.Text, nullable=False),
-    sa.Column("graph", sa.Text, nullable=False),
-    sa.Column("origin", sa.String, nullable=False),
-    sa.Column("parent", sa.Integer),
-    sa.Column("mean", sa.Float),
-    sa.Column("std", sa.Float),
-    sa.Column("acquisition", sa.Float),
-    sa.Column("status", sa.String, nullable=False),
-    sa.Column("metrics", sa.Text, nullable=False),
-    sa.Column("error", sa.Text),
-    sa.Column("asked_at", sa.Float, nullable=False),
-    sa.Column("told_at", sa.Float),
-)
 
 
 class Store:
@@ -92,7 +61,7 @@ class Store:
     def read_meta(self, key: str) -> Any:
         """The JSON value kept under `key`, or None."""
         with self._transaction() as db:
-            found = db.execute(sa.select(_META.c.value).where(_META.c.key == key)).scalar()
+            found = db.execute(sa.select(META.c.value).where(META.c.key == key)).scalar()
         with self._damage():
             return None if found is None else json.loads(found)
 
@@ -100,7 +69,7 @@ class Store:
         """Keep each value as JSON, in one transaction."""
         with self._transaction() as db:
             for key, value in values.items():
-                db.execute(sa.insert(_META).prefix_with("OR REPLACE").values(key=key, value=json.dumps(value)))
+                db.execute(sa.insert(META).prefix_with("OR REPLACE").values(key=key, value=json.dumps(value)))
 
     def read_config(self) -> CampaignConfig | None:
         """The campaign's configuration; None in a store that was just created."""
@@ -118,15 +87,15 @@ class Store:
         """Write one step's proposals, its random state and what the strategy notes of it, in one transaction."""
         with self._transaction() as db:
             values = {"random_state": json.dumps(random_state), "notes": json.dumps(dict(notes)), "seconds": seconds}
-            db.execute(sa.insert(_STEPS).values(step=trials[0].step, **values))
-            db.execute(sa.insert(_TRIALS), [_to_row(trial, space) for trial in trials])
+            db.execute(sa.insert(STEPS).values(step=trials[0].step, **values))
+            db.execute(sa.insert(TRIALS), [to_row(trial, space) for trial in trials])
 
     def tell(self, trial: Trial) -> None:
         """Write how a pending trial ended."""
         with self._transaction() as db:
             ended = db.execute(
-                sa.update(_TRIALS)
-                .where(_TRIALS.c.number == trial.number, _TRIALS.c.status == "pending")
+                sa.update(TRIALS)
+                .where(TRIALS.c.number == trial.number, TRIALS.c.status == "pending")
                 .values(
                     status=trial.status, metrics=json.dumps(dict(trial.metrics)), error=trial.error, told_at=time.time()
                 )
@@ -137,12 +106,12 @@ class Store:
     def trials(self) -> list[Trial]:
         """All trials, by number."""
         with self._damage(), self._transaction() as db:
-            return [_from_row(row) for row in db.execute(sa.select(_TRIALS).order_by(_TRIALS.c.number)).mappings()]
+            return [from_row(row) for row in db.execute(sa.select(TRIALS).order_by(TRIALS.c.number)).mappings()]
 
     def steps(self) -> list[dict[str, Any]]:
         """For each step its number, notes, random state and seconds."""
         with self._transaction() as db:
-            rows = db.execute(sa.select(_STEPS).order_by(_STEPS.c.step)).mappings().all()
+            rows = db.execute(sa.select(STEPS).order_by(STEPS.c.step)).mappings().all()
         with self._damage():
             return [
                 {**row, "notes": json.loads(row["notes"]), "random_state": json.loads(row["random_state"])}
@@ -153,8 +122,8 @@ class Store:
         """Make the tables in one transaction, in a database that has none."""
         with self._transaction() as db:
             if not sa.inspect(db).get_table_names():
-                _METADATA.create_all(db)
-                db.execute(sa.insert(_META).values(key="schema", value=str(SCHEMA)))
+                METADATA.create_all(db)
+                db.execute(sa.insert(META).values(key="schema", value=str(SCHEMA)))
 
     def _use_write_ahead_log(self) -> None:
         """SQLite changes its journal only outside a transaction, so this goes past SQLAlchemy's."""
@@ -168,7 +137,7 @@ class Store:
 
     def _check_schema(self) -> None:
         with self._transaction() as db:
-            found = db.execute(sa.select(_META.c.value).where(_META.c.key == "schema")).scalar()
+            found = db.execute(sa.select(META.c.value).where(META.c.key == "schema")).scalar()
         if found is None or not found.isdigit():
             raise StoreError(f"{self.path}: a database, but no archgen campaign; choose another directory")
         if int(found) > SCHEMA:
@@ -223,37 +192,3 @@ def _explain(path: Path, reason: str) -> str:
     if "UNIQUE" in reason:
         return f"{path}: a candidate would have been evaluated twice ({reason}); please report this"
     return f"{path}: not readable as a campaign ({reason}); restore the file or choose another directory"
-
-
-def _to_row(trial: Trial, space: str) -> dict[str, Any]:
-    proposal = trial.proposal
-    return {
-        "number": trial.number,
-        "step": trial.step,
-        "identity": trial.identity,
-        "arch": trial.arch,
-        "graph": graph_to_json(proposal.graph, space),
-        "origin": proposal.origin,
-        "parent": proposal.parent,
-        "mean": proposal.mean,
-        "std": proposal.std,
-        "acquisition": proposal.acquisition,
-        "status": trial.status,
-        "metrics": json.dumps(dict(trial.metrics)),
-        "asked_at": time.time(),
-    }
-
-
-def _from_row(row: Any) -> Trial:
-    graph, _ = graph_from_json(row["graph"])
-    proposal = Proposal(graph, row["origin"], row["parent"], row["mean"], row["std"], row["acquisition"])
-    return Trial(
-        number=row["number"],
-        step=row["step"],
-        proposal=proposal,
-        arch=row["arch"],
-        identity=row["identity"],
-        status=row["status"],
-        metrics=json.loads(row["metrics"]),
-        error=row["error"],
-    )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +16,7 @@ import numpy as np
 from graphs.archgraph import INPUT, OUTPUT, ArchGraph, Op
 from graphs.errors import InvalidArchitecture
 from graphs.space import Field, SearchSpace, log10_of
+from graphs.spaces.layer_tree import contract
 
 if TYPE_CHECKING:
     from graphs.decoding import Decoder
@@ -37,18 +37,6 @@ LINKS: tuple[Links, ...] = (
 OPERATIONS = ("gat", "gcn", "gin", "cheb", "sage", "arma", "graph", "fc", "skip")
 LAYERS = 4
 _PLACES = {name: place for place, name in enumerate(OPERATIONS)}
-
-
-@dataclass(frozen=True)
-class _Tree:
-    """A layer and the layers that read it, sorted: the canonical form of a one-input-each DAG."""
-
-    op: str
-    children: tuple[_Tree, ...]
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        return (_PLACES.get(self.op, -1), *(child.key for child in self.children))
 
 
 class NasBenchGraph(SearchSpace):
@@ -161,19 +149,8 @@ class NasBenchGraph(SearchSpace):
         return "|".join((_digits(links), *ops))
 
     def simplify(self, graph: ArchGraph) -> ArchGraph:
-        """Contract the skips and sort what is left.
-
-        A skip that is read, or whose parent has no other reader, is the identity and vanishes; so does an unread skip
-        of the raw features, which are not put out. An unread skip beside other readers stays: it puts its parent out.
-        """
         links, names = self.describe(graph)
-        parent = dict(enumerate(links, start=1))
-        ops = dict(enumerate(names, start=1))
-        while (node := _identity(parent, ops)) is not None:
-            for child in [c for c in parent if parent[c] == node]:
-                parent[child] = parent[node]
-            del parent[node], ops[node]
-        return _to_graph(_tree(0, parent, ops))
+        return contract(links, names, _PLACES)
 
     def decoder(self) -> Decoder:
         from graphs.decoding import ProductDecoder, product_tables  # torch is loaded only by those who draw
@@ -214,39 +191,6 @@ def _twins(links: Links, ops: tuple[str, ...]) -> list[tuple[str, ...]]:
         for order in itertools.permutations(range(LAYERS))
         if all((links[k] and order.index(links[k] - 1) + 1) == links[at] for at, k in enumerate(order))
     ]
-
-
-def _identity(parent: dict[int, int], ops: dict[int, str]) -> int | None:
-    """A skip that changes nothing, or None."""
-    for node, op in ops.items():
-        read = node in parent.values()
-        alone = not any(other != node and parent[other] == parent[node] for other in parent)
-        if op == "skip" and (read or alone or parent[node] == 0):
-            return node
-    return None
-
-
-def _tree(node: int, parent: dict[int, int], ops: dict[int, str]) -> _Tree:
-    children = (_tree(child, parent, ops) for child in parent if parent[child] == node)
-    return _Tree(ops.get(node, "input"), tuple(sorted(children, key=lambda tree: tree.key)))
-
-
-def _to_graph(tree: _Tree) -> ArchGraph:
-    """Number the tree in pre-order; its leaves feed the output."""
-    ops: list[Op] = []
-    edges: list[tuple[int, int]] = []
-    leaves: list[int] = []
-    waiting: list[tuple[_Tree, int | None]] = [(tree, None)]
-    while waiting:
-        branch, above = waiting.pop()
-        node = len(ops)
-        ops.append(Op(branch.op))
-        if above is not None:
-            edges.append((above, node))
-        if not branch.children:
-            leaves.append(node)
-        waiting.extend((child, node) for child in reversed(branch.children))
-    return ArchGraph((*ops, OUTPUT), (*edges, *((leaf, len(ops)) for leaf in leaves)))
 
 
 def _digits(links: tuple[int, ...]) -> str:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from bo.records import CampaignConfig, Objective, Proposal, Trial
-from bo.store import SCHEMA, Store
+from bo.store import Store
+from bo.store_schema import SCHEMA
 from graphs.errors import StoreError
 from graphs.space import SearchSpace
 
