@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from array import array
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -63,9 +65,9 @@ class _Rows:
     def __init__(self, group: FeatureGroup) -> None:
         self._group = group
         self._columns: dict[str, int] = {}
-        self._places: list[int] = []
-        self._values: list[float] = []
-        self._ends = [0]
+        self._places = array("i")
+        self._values = array("d")
+        self._ends = array("i", [0])
         self._matrix = sp.csr_array((0, 1))
         self._unit: np.ndarray | None = None
         self._scale = 1.0
@@ -73,7 +75,7 @@ class _Rows:
     def add(self, view: View) -> None:
         for label, count in self._group.features(view).items():
             self._places.append(self._columns.setdefault(label, len(self._columns)))
-            self._values.append(count)
+            self._values.append(math.sqrt(count) if self._group.counts else count)
         self._ends.append(len(self._places))
 
     def set_scale(self, reference: np.ndarray) -> None:
@@ -97,12 +99,11 @@ class _Rows:
         """All rows as a matrix; counts enter as square roots, numbers in units of their standard deviation."""
         rows = len(self._ends) - 1
         if self._matrix.shape[0] != rows:
-            values = np.sqrt(self._values) if self._group.counts else np.array(self._values)
+            values, places, ends = (np.array(part) for part in (self._values, self._places, self._ends))
             if self._unit is not None:
                 later = len(self._columns) - len(self._unit)  # numbers first seen after the scale was set have no unit
-                values = values * np.pad(self._unit, (0, max(0, later)))[self._places]
-            size = (rows, max(1, len(self._columns)))
-            self._matrix = sp.csr_array((values, self._places, self._ends), shape=size)
+                values = values * np.pad(self._unit, (0, max(0, later)))[places]
+            self._matrix = sp.csr_array((values, places, ends), shape=(rows, max(1, len(self._columns))))
         return self._matrix
 
 

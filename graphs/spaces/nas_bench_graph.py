@@ -39,6 +39,18 @@ LAYERS = 4
 _PLACES = {name: place for place, name in enumerate(OPERATIONS)}
 
 
+def _same_wiring(links: Links) -> tuple[tuple[int, ...], ...]:
+    """The orders of the layers after which a parent list still wires them as before; the identity is one."""
+    return tuple(
+        order
+        for order in itertools.permutations(range(LAYERS))
+        if all((links[k] and order.index(links[k] - 1) + 1) == links[at] for at, k in enumerate(order))
+    )
+
+
+_SAME = {links: _same_wiring(links) for links in LINKS}
+
+
 class NasBenchGraph(SearchSpace):
     """Graph neural networks of four layers: 9 macro DAGs times 9 operations on each layer."""
 
@@ -179,18 +191,9 @@ class NasBenchGraph(SearchSpace):
             links = (*range(shift), *(place[network.predecessors[node][0]] for node in order))
             if links in LINKS:
                 ops = ("skip",) * shift + tuple(network.ops[node].name for node in order)
-                candidates = [ops, *_twins(links, ops)]
+                candidates = [tuple(ops[k] for k in same) for same in _SAME[links]]
                 return links, min(candidates, key=lambda names: [_PLACES[name] for name in names])
         raise AssertionError(f"no parent list fits {network}")
-
-
-def _twins(links: Links, ops: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """The other orders of the layers that build the same network on the same parent list."""
-    return [
-        tuple(ops[k] for k in order)
-        for order in itertools.permutations(range(LAYERS))
-        if all((links[k] and order.index(links[k] - 1) + 1) == links[at] for at, k in enumerate(order))
-    ]
 
 
 def _digits(links: tuple[int, ...]) -> str:
