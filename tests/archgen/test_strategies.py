@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archgen.strategies import STRATEGIES, build_strategy, check_options, check_strategy
+from archgen.strategies import STRATEGIES, build_strategy, check_options, check_strategy, ensure_generator
 from bo.records import CampaignConfig, History, Objective
 from bo.strategies.strategy import Strategy
-from graphs.errors import InvalidOption, UnknownName
+from graphs.errors import CheckpointError, InvalidOption, UnknownName
 from graphs.spaces.nas_bench_graph import NasBenchGraph
+from graphs.spaces.nasbench201 import NasBench201
 
 
 def config(strategy: str, **options: int) -> CampaignConfig:
@@ -21,15 +22,26 @@ def config(strategy: str, **options: int) -> CampaignConfig:
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "wl-gp")) for name in STRATEGIES]
 )
-def test_each_begins_with_random_graphs_and_writes_nothing_for_them(tmp_path: Path, name: str) -> None:
+def test_each_begins_with_random_graphs_and_only_the_generator_is_kept(tmp_path: Path, name: str) -> None:
     space = NasBenchGraph()
     check_strategy(name)
-    check_options(config(name))
-    strategy = build_strategy(space, config(name), space.canonical, tmp_path / "generator.safetensors")
+    chosen = config(name, **({"generator_steps": 2} if name == "archgen" else {}))
+    check_options(chosen)
+    strategy = build_strategy(space, chosen, space.canonical, tmp_path / "generator.safetensors")
     assert isinstance(strategy, Strategy)
     proposals, _ = strategy.propose(History((), Objective("valid_accuracy")), 2, np.random.default_rng(0))
     assert len({space.canonical(p.graph) for p in proposals}) == 2
-    assert list(tmp_path.iterdir()) == [], "a generator is trained when it is first needed"
+    kept = [path.name for path in tmp_path.iterdir()]
+    assert kept == (["generator.safetensors"] if name == "archgen" else [])
+
+
+def test_a_generator_of_another_seed_or_length_is_refused(tmp_path: Path) -> None:
+    space, path = NasBench201(), tmp_path / "generator.safetensors"
+    kept = ensure_generator(space, 0, path, steps=2)
+    assert ensure_generator(space, 0, path, steps=2).provenance == kept.provenance
+    for seed, steps in ((1, 2), (0, 3), (0, None)):
+        with pytest.raises(CheckpointError, match=r"trained with seed 0 for 2 steps, expected .* delete it"):
+            ensure_generator(space, seed, path, steps)
 
 
 def test_mistyped_names_and_options_are_refused() -> None:
