@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import html
 import logging
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, final, get_args
 
 from bo.records import History, Objective, Trial
 from bo.store import Store
-from bo.wandb_rows import Tally, summarise, tabulate
-from bo.wandb_run import Mode, abandon, identity, start
-from graphs.draw_text import draw_text
+from bo.wandb_rows import Tally, summarise
+from bo.wandb_run import Mode, abandon, add_media, identity, start
 from graphs.errors import ArchgenError, StoreError, unknown_name
 from graphs.space import SearchSpace
 
@@ -90,7 +87,7 @@ class WandbView:
                 return
             self._advance(history.trials, reference)
             self._run.summary.update(summarise(space, history, reference))
-            self._add_media(space, history, report)
+            add_media(self._run, self._store, space, history, report)
             self._run.finish()
             self._run = None
 
@@ -101,25 +98,6 @@ class WandbView:
             row = self._tally.row(trial, reference)
             if self._tally.queries > self._logged:
                 self._run.log(row, step=self._tally.queries, commit=True)
-
-    def _add_media(self, space: SearchSpace, history: History, report: Path | None) -> None:
-        import wandb
-
-        run, kept = self._run, Path(self._run.dir).parent / self._store.name
-        columns, data = tabulate(history)
-        run.summary["trials"] = wandb.Table(columns, data, allow_mixed_types=True)
-        if history.best is not None:
-            drawn = html.escape(draw_text(space.simplify(history.best.graph)))
-            run.summary["best/network"] = wandb.Html(f"<pre>{drawn}</pre>", inject=False)
-        with closing(sqlite3.connect(self._store)) as source, closing(sqlite3.connect(kept)) as copy:
-            source.backup(copy)  # the file alone lacks what SQLite still has in its write-ahead log
-        artifact = wandb.Artifact(f"campaign-{run.id}", type="campaign")
-        artifact.add_file(str(kept), policy="immutable")  # not copied once more to a folder in the user's home
-        if report is not None and report.suffix == ".html":
-            run.summary["report"] = wandb.Html(report.read_text(encoding="utf-8"), inject=False)
-        elif report is not None:
-            artifact.add_file(str(report))
-        run.log_artifact(artifact)
 
     @contextmanager
     def _guard(self, action: str) -> Iterator[None]:
