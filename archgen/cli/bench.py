@@ -170,10 +170,13 @@ def _write(bench: Bench, task: str, curves: list[Curve]) -> dict[str, Any]:
 
 def _show(rows: list[dict[str, Any]], title: str) -> None:
     marks = [name.removeprefix("regret@") for name in rows[0] if name.startswith("regret@")]
-    table = Table("strategy", *(f"{mark} queries" for mark in marks), "improvement", "s a query", title=title, box=None)
+    table = Table(
+        "strategy", *(f"{mark} queries" for mark in marks), "improvement", "s a query", box=None, pad_edge=False
+    )
     for row in rows:
         cells = [f"{row[f'regret@{mark}']:.3f} ± {row[f'se@{mark}']:.3f}" for mark in marks]
         table.add_row(
             row["strategy"], *cells, f"{row['relative_improvement_%']:+.1f} %", f"{row['seconds_a_query']:.2f}"
         )
+    print(f"\n{title}")
     Console().print(table)
