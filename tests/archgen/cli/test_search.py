@@ -24,6 +24,14 @@ Snapshot = Callable[[Path], dict[str, str]]
 Rows = Callable[[Path], list[dict[str, Any]]]
 CORA = ("search", "nas-bench-graph", "--task", "cora", "--strategy", "evolution", "--wandb", "disabled")
 
+INTERRUPTIBLE = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from archgen.cli.main import run
+run()
+"""
+"""A test run in the background of a shell passes its children an ignored Ctrl-C; a user's terminal does not."""
+
 
 def search(run: Run, folder: Path, budget: int = 12, *options: object, **kwargs: Any) -> Any:
     return run(*CORA, "--budget", budget, "--dir", folder, *options, **kwargs)
@@ -351,7 +359,7 @@ def test_a_read_only_disk_can_be_looked_at_and_is_not_written(
 
 def test_ctrl_c_is_one_line_and_the_same_command_goes_on(tmp_path: Path, spawn: Run, rows: Rows) -> None:
     search(spawn, tmp_path / "whole", 200)
-    command = [sys.executable, "-c", "from archgen.cli.main import run; run()"]
+    command = [sys.executable, "-c", INTERRUPTIBLE]
     arguments = [*CORA, "--budget", "200", "--dir", str(tmp_path / "pieces"), "--json"]
     with subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
@@ -369,7 +377,7 @@ def test_ctrl_c_is_one_line_and_the_same_command_goes_on(tmp_path: Path, spawn: 
 
 @pytest.mark.slow
 def test_ctrl_c_while_the_generator_is_trained(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "from archgen.cli.main import run; run()"]
+    command = [sys.executable, "-c", INTERRUPTIBLE]
     arguments = ["--strategy", "archgen", "--budget", "12", "--dir", str(tmp_path)]
     with subprocess.Popen([*command, *CORA, *arguments], stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
