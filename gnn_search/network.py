@@ -139,7 +139,7 @@ BENCHMARK_SETTINGS: Mapping[str, BenchmarkSetting] = MappingProxyType(
         "arxiv": BenchmarkSetting(128, 40, 128, False, True, 0.2, "adam", 0.002, 0.0, 500),
     }
 )
-"""Sizes as the published parameter counts demand them; training columns as a public copy of the authors' code has them."""
+"""Sizes as the published parameter counts demand them; training columns as a public copy of the code has them."""
 
 
 def benchmark_network(graph: ArchGraph, task: str) -> GraphNetwork:
