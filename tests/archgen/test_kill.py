@@ -1,6 +1,8 @@
 """A search that is killed at random moments ends, row for row, as one that never was, and spends no query twice."""
 
+import json
 import random
+import re
 import sqlite3
 import subprocess
 import sys
@@ -90,6 +92,34 @@ def test_kills_while_a_campaign_begins(tmp_path: Path, rows: Rows) -> None:
         kill_after(process, rng.uniform(0, whole_seconds / 20))
         assert start(folder, *options).wait() == 0
         assert_same(rows(folder), rows(tmp_path / "whole"), 3)
+
+
+def test_report_and_wandb_run_are_whole_after_kills_at_the_end(tmp_path: Path) -> None:
+    """With W&B offline: kills between the last query and the end, where the report and the run are finished."""
+    folder, rng = tmp_path / "killed", random.Random(3)
+    for budget in (20, 24):
+        options = ("--strategy", "evolution", "--budget", budget, "--wandb", "offline")
+        for _ in range(3):
+            process = start(folder, *options)
+            while process.poll() is None and _asked(folder) < budget:
+                time.sleep(0.002)
+            kill_after(process, rng.uniform(0, 1.5))
+        assert start(folder, *options).wait() == 0
+        assert len(list((folder / "wandb").glob("offline-run-*"))) == 1
+        assert _noted(folder, "wandb") == _noted(folder, "report") == budget
+        shown = re.search(r"Queries spent\D*(\d+)", (folder / "report.html").read_text())
+        assert shown is not None
+        assert int(shown[1]) == budget
+
+
+def _noted(folder: Path, view: str) -> int:
+    """How many queries the store says a view tells of."""
+    db = sqlite3.connect(folder / "campaign.sqlite")
+    try:
+        (value,) = db.execute("SELECT value FROM meta WHERE key = ?", (view,)).fetchone()
+    finally:
+        db.close()
+    return int(json.loads(value)["queries"])
 
 
 @pytest.mark.slow
