@@ -124,16 +124,16 @@ def _noted(folder: Path, view: str) -> int:
 
 @pytest.mark.slow
 def test_archgen(tmp_path: Path, rows: Rows) -> None:
-    """Kills at random moments of the random trials, the generator's training, its checkpoint, and the proposals."""
-    budget, rng = 16, random.Random(2)
+    """Kills at random moments of the start, the generator's training, its checkpoint, and the proposals."""
+    budget, rng = 24, random.Random(2)
     options = ("--strategy", "archgen", "--budget", budget, "--generator-steps", 25, "--seed", 1)
     started = time.perf_counter()
     assert start(tmp_path / "whole", *options).wait() == 0
     seconds = time.perf_counter() - started
     folder = tmp_path / "killed"
     generator, killed = folder / "generator.safetensors", 0
-    for _ in range(3):  # anywhere before the generator is there: start, random trials, training
-        killed += kill_after(start(folder, *options), rng.uniform(0.1, 0.6) * seconds)
+    for _ in range(3):  # while it starts and trains: what is kept adds up, so early enough that the rest has work left
+        killed += kill_after(start(folder, *options), rng.uniform(0.05, 0.25) * seconds)
     process = start(folder, *options)  # at the moment of its checkpoint
     while process.poll() is None and not list(folder.glob("generator.safetensors*")):
         time.sleep(0.0005)
@@ -142,7 +142,7 @@ def test_archgen(tmp_path: Path, rows: Rows) -> None:
     while process.poll() is None and not generator.exists():
         time.sleep(0.01)
     killed += kill_after(process, rng.uniform(0, 0.1) * seconds)
-    for asked in (11, 13, 15):
+    for asked in (14, 18, 22):
         process = start(folder, *options)
         while process.poll() is None and _asked(folder) < asked:
             time.sleep(0.005)
