@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -87,6 +88,7 @@ class WLGP:
             warning_handler=lambda _: True,
         )
         self._fitted = (model, transform)
+        self.__dict__.pop("_factor", None)
 
     @property
     def model(self) -> SingleTaskGP:
@@ -113,11 +115,7 @@ class WLGP:
         """
         model, x = self.model, self.inputs(graphs)
         with torch.no_grad():
-            seen = model.train_inputs[0]
-            root = torch.linalg.cholesky(
-                model.covar_module(seen).to_dense() + model.likelihood.noise * torch.eye(len(seen), dtype=seen.dtype)
-            )
-            solved = torch.cholesky_solve(model.train_targets[:, None], root)
+            seen, (root, solved) = model.train_inputs[0], self._factor
             means, variances = [], []
             for part in x.split(CHUNK):  # type: ignore[no-untyped-call]
                 cross = model.covar_module(part, seen).to_dense()
@@ -126,6 +124,17 @@ class WLGP:
                 variances.append(model.covar_module(part, diag=True) - explained)
             mean, variance = torch.cat(means), torch.cat(variances).clamp(min=1e-10)
         return GPyTorchPosterior(MultivariateNormal(mean, variance[:, None, None]))
+
+    @cached_property
+    def _factor(self) -> tuple[Tensor, Tensor]:
+        """The Cholesky factor of the training covariance with noise, and the targets solved by it, once a fit."""
+        model = self.model
+        seen = model.train_inputs[0]
+        covariance = model.covar_module(seen).to_dense() + model.likelihood.noise * torch.eye(
+            len(seen), dtype=seen.dtype
+        )
+        root = torch.linalg.cholesky(covariance)
+        return root, torch.cholesky_solve(model.train_targets[:, None], root)
 
     def predict(self, graphs: Sequence[ArchGraph]) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
         """Mean and standard deviation of a new measurement, noise included, in the objective's unit.

@@ -9,11 +9,11 @@ from typing import Literal
 
 from archgen.cli.inspect import describe, summarise
 from archgen.cli.live import LiveView
-from archgen.cli.views import Mode, logged_run, note_run, refresh_report, wandb_project
+from archgen.cli.views import logged_run, note_run, refresh_report, wandb_project
 from archgen.session import open_campaign
 from bo.campaign import Campaign
 from bo.records import Trial
-from bo.wandb_run import require_login
+from bo.wandb_run import Mode, require_login
 from bo.wandb_view import WandbView
 from graphs.errors import InvalidOption
 from graphs.space import SearchSpace

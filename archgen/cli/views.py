@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Literal
 
 from archgen.session import REPORT, read_campaign
 from bo.campaign import Campaign
 from bo.lock import hold
+from bo.wandb_run import Mode
 from graphs.errors import ArchgenError
-
-Mode = Literal["online", "offline", "disabled"]
 
 
 def make_report(folder: Path, out: Path | None, as_json: bool) -> None:
