@@ -16,7 +16,7 @@ from graphs.archgraph import ArchGraph, AttrValue
 from graphs.errors import InvalidArchitecture
 
 if TYPE_CHECKING:
-    from graphs.decoding import Decoder
+    from graphs.layout import Layout
 
 ID_VERSION = "1"
 MEMORY = 1 << 17
@@ -102,11 +102,13 @@ class SearchSpace(ABC):
         """The exact number of descriptions, or None where only `log10_size` is known."""
         return None
 
-    def decoder(self) -> Decoder:
-        """What turns node and edge logits into valid graphs; the default is exact and lists the whole space."""
-        from graphs.decoding import ListedDecoder  # torch is loaded only by those who draw
+    def layout(self) -> Layout | None:
+        """How a generator sees the space, see `graphs.layout`; None where the whole space is to be listed for it."""
+        return None
 
-        return ListedDecoder(self)
+    def costs(self, graph: ArchGraph) -> dict[str, float]:
+        """Exact costs of the network by name, in the units of `graphs.tables.table.UNITS`; empty where none is known."""
+        return {}
 
     def mutate(self, graph: ArchGraph, rng: np.random.Generator) -> ArchGraph:
         """One of the neighbours, uniformly."""

@@ -19,7 +19,7 @@ from graphs.space import Field, SearchSpace, log10_of
 from graphs.spaces.layer_tree import contract
 
 if TYPE_CHECKING:
-    from graphs.decoding import Decoder
+    from graphs.layout import Layout
 
 Links = tuple[int, int, int, int]
 
@@ -164,11 +164,10 @@ class NasBenchGraph(SearchSpace):
         links, names = self.describe(graph)
         return contract(links, names, _PLACES)
 
-    def decoder(self) -> Decoder:
-        from graphs.decoding import ProductDecoder, product_tables  # torch is loaded only by those who draw
+    def layout(self) -> Layout:
+        from graphs.layout import ProductLayout  # torch is loaded only by those who draw
 
-        wirings = [self.build(links, OPERATIONS[:LAYERS]) for links in LINKS]
-        return ProductDecoder(*product_tables(self, wirings), forbidden=self.fields[0].choices.index("skip"))
+        return ProductLayout(self, [self.build(links, OPERATIONS[:LAYERS]) for links in LINKS], forbidden="skip")
 
     def representative(self, graph: ArchGraph) -> ArchGraph:
         """The description that the benchmark lists."""

@@ -20,7 +20,7 @@ from graphs.errors import InvalidArchitecture
 from graphs.space import Field, SearchSpace, log10_of
 
 if TYPE_CHECKING:
-    from graphs.decoding import Decoder
+    from graphs.layout import Layout
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 CELL_EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
@@ -122,10 +122,10 @@ class NasBench201(SearchSpace):
         """The output's expression as a graph; where a sum holds the raw input twice, the second copy is a skip."""
         return _expression_graph(expression(self._operations(graph)))
 
-    def decoder(self) -> Decoder:
-        from graphs.decoding import ProductDecoder, product_tables  # torch is loaded only by those who draw
+    def layout(self) -> Layout:
+        from graphs.layout import ProductLayout  # torch is loaded only by those who draw
 
-        return ProductDecoder(*product_tables(self, [self.build(OPERATIONS[:1] * len(CELL_EDGES))]))
+        return ProductLayout(self, [self.build(OPERATIONS[:1] * len(CELL_EDGES))])
 
     def _operations(self, graph: ArchGraph) -> tuple[str, ...]:
         self.check(graph)
