@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from contextlib import suppress
 from dataclasses import asdict
@@ -15,12 +16,11 @@ from torch import Tensor
 
 from archgen.diffusion.denoiser import DenoiserConfig
 from archgen.diffusion.generator import DiffusionGenerator, new_denoiser
-from archgen.diffusion.process import Slots
 from graphs.errors import ArchgenError, CheckpointError
-from graphs.graph_json import graph_from_json, graph_to_json
+from graphs.layout import Layout, layout_of
 from graphs.space import SearchSpace
 
-FORMAT = 1
+FORMAT = 2
 
 
 def save_generator(generator: DiffusionGenerator, path: Path) -> None:
@@ -34,13 +34,12 @@ def save_generator(generator: DiffusionGenerator, path: Path) -> None:
         "space": generator.space.name,
         "fingerprint": generator.space.fingerprint,
         "config": asdict(generator.config),
-        "template": graph_to_json(generator.template, generator.space.name),
         "provenance": generator.provenance,
     }
-    slots = {"slots.nodes": generator.slots.nodes, "slots.edges": generator.slots.edges}
+    starts = {"starts.rows": generator.starts, "starts.weights": generator.weights}
     part = path.with_name(path.name + ".part")
     try:
-        save_file({**generator.denoiser.state_dict(), **slots}, part, metadata={"archgen": json.dumps(header)})
+        save_file({**generator.denoiser.state_dict(), **starts}, part, metadata={"archgen": json.dumps(header)})
         with part.open("rb") as written:
             os.fsync(written.fileno())
         os.replace(part, path)
@@ -71,14 +70,14 @@ def load_generator(path: Path, space: SearchSpace) -> DiffusionGenerator:
                 f"{path}: made for space {header['space']!r} ({header['fingerprint']}), expected {space.name!r} "
                 f"({space.fingerprint}); train a generator for this space"
             )
-        slots = _slots(tensors.pop("slots.nodes"), tensors.pop("slots.edges"), space)
+        layout = layout_of(space)
+        starts, weights = tensors.pop("starts.rows"), tensors.pop("starts.weights")
+        _require_starts(starts, weights, layout)
         config = DenoiserConfig(**header["config"])
         _require_sound(tensors, config)
-        denoiser = new_denoiser(space, config, seed=0)
+        denoiser = new_denoiser(layout, config, seed=0)
         denoiser.load_state_dict(tensors)
-        template, _ = graph_from_json(header["template"])
-        space.check(template)
-        return DiffusionGenerator(space, config, denoiser, slots, template, dict(header["provenance"]))
+        return DiffusionGenerator(space, config, denoiser, starts, weights, dict(header["provenance"]))
     except CheckpointError:
         raise
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError, ArchgenError) as error:
@@ -87,17 +86,21 @@ def load_generator(path: Path, space: SearchSpace) -> DiffusionGenerator:
         ) from error
 
 
-def _slots(nodes: Tensor, edges: Tensor, space: SearchSpace) -> Slots:
-    n, f = space.max_nodes, len(space.fields)
-    if (nodes.shape, edges.shape) != ((n, f), (n, n)) or {nodes.dtype, edges.dtype} != {torch.bool}:
-        raise ValueError(f"the slots have shapes {tuple(nodes.shape)} and {tuple(edges.shape)} or are not booleans")
-    return Slots(nodes, edges)
+def _require_starts(starts: Tensor, weights: Tensor, layout: Layout) -> None:
+    """Raise `ValueError` where the rows are not of the layout or the weights no probabilities."""
+    if starts.dtype != torch.int64 or starts.shape != (len(weights), len(layout)) or not len(weights):
+        raise ValueError(f"the starts have shape {tuple(starts.shape)}, expected a row of {len(layout)} a weight")
+    if bool(((starts < 0) | (starts > layout.hidden)).any()):
+        raise ValueError("the starts hold values that their slots do not have")
+    if not bool((weights > 0).all()) or not math.isclose(float(weights.sum()), 1, abs_tol=1e-3):
+        raise ValueError("the weights of the starts are no probabilities")
 
 
 def _require_sound(tensors: dict[str, Tensor], config: DenoiserConfig) -> None:
     """Raise `ValueError` where the size is not that of the tensors, before memory is taken for it, or one is NaN."""
     layers = sum(name.endswith(".qkv.weight") for name in tensors)
-    found = DenoiserConfig(tensors["position.weight"].shape[-1], layers, tensors["blocks.0.bias.weight"].shape[-1])
+    width, heads = tensors["position.weight"].shape[-1], tensors["blocks.0.bias.weight"].shape[-1]
+    found = DenoiserConfig(width, layers, heads, levels="level.net.0.weight" in tensors)
     if found != config:
         raise ValueError(f"the header states {config}, the tensors have {found}")
     for name, tensor in tensors.items():

@@ -2,8 +2,9 @@
 
 For a target law p(x) exp(beta f(x)) the exact reverse step draws the clean graph from p(x | known) exp(beta f(x)).
 We draw `candidates` graphs from p(x | known) and keep one with probability proportional to exp(beta f):
-self-normalised importance resampling, free of gradients, so any surrogate can guide. It is exact as the candidates grow
-where the hidden slots are independent given the known ones, as the denoiser draws them; else it is an approximation.
+self-normalised importance resampling, free of gradients, so any surrogate can guide at once. It is exact as the
+candidates grow where the hidden slots are independent given the known ones, as the denoiser draws them; else it is an
+approximation. `archgen.diffusion.tilting` trains a denoiser for one score instead, which is faster to draw from.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from archgen.diffusion.sampler import Predict, reveal, schedule
 from graphs.archgraph import ArchGraph
-from graphs.decoding import BIG, gumbel
 from graphs.errors import EvaluationError, InvalidOption
+from graphs.layout import Layout
 
+BIG = 1e6
+"""A finite infinity: differences of it stay exact in float64."""
 Score = Callable[[Sequence[ArchGraph]], np.ndarray]
 """Graphs to f, larger is better."""
 
@@ -57,6 +61,42 @@ class Guide:
             )
 
 
+@torch.no_grad()
+def guided_rows(
+    layout: Layout,
+    predict: Predict,
+    start: Int[Tensor, "b s"],
+    steps: int,
+    rng: torch.Generator,
+    guide: Guide,
+    watch: Callable[[Sequence[ArchGraph]], object] | None = None,
+) -> Int[Tensor, "b s"]:
+    """Complete valid rows from partly hidden ones, tilted by the guide.
+
+    Args:
+        start: rows with what is given; the rest is hidden.
+        steps: denoising steps.
+        watch: called with the graphs that each step keeps.
+
+    Raises:
+        EvaluationError: not one score for each graph, or a score that is NaN or +inf.
+    """
+    b, m = len(start), guide.candidates
+    values, turn = start, schedule(layout, start == layout.hidden, steps, rng)
+    for step in range(int(turn.max()) + 1):
+        logits = predict(values).repeat_interleave(m, 0)
+        turns = turn.repeat_interleave(m, 0)
+        shown = reveal(layout, values.repeat_interleave(m, 0), logits, turns == step, rng)
+        clean = reveal(layout, shown, logits, turns > step, rng)
+        graphs = layout.write(clean)
+        kept = choose(guide, graphs, b, rng)
+        turn = turns[kept]
+        values = torch.where(turn > step, layout.hidden, clean[kept])
+        if watch is not None:
+            watch([graphs[int(row)] for row in kept])
+    return values
+
+
 def choose(guide: Guide, graphs: Sequence[ArchGraph], rows: int, rng: torch.Generator) -> Int[Tensor, " rows"]:
     """For each of `rows` equal runs of candidates the number of the one that is kept.
 
@@ -85,7 +125,7 @@ def _best_of_all(
     first = {graph: place for place, graph in reversed(list(enumerate(graphs)))}
     fresh = torch.zeros(len(graphs), dtype=torch.bool)
     fresh[list(first.values())] = True
-    key = torch.where(tilt.isneginf(), -8 * BIG, tilt.clamp(min=-BIG)) + gumbel(tilt, rng)
+    key = torch.where(tilt.isneginf(), -8 * BIG, tilt.clamp(min=-BIG)) + _gumbel(tilt, rng)
     return torch.where(fresh, key, key - 4 * BIG).topk(rows).indices
 
 
@@ -123,3 +163,9 @@ def _scores(score: Score, graphs: Sequence[ArchGraph]) -> Float[Tensor, " m"]:
             f"the guide's score of {graphs[place]} is {float(found[place])}, expected a number, or -inf to forbid it"
         )
     return found
+
+
+def _gumbel(like: Float[Tensor, " m"], rng: torch.Generator) -> Float[Tensor, " m"]:
+    """Standard Gumbel noise: the arg-max of logits plus this is a draw from their softmax."""
+    uniform = torch.rand(like.shape, generator=rng, dtype=torch.float64).clamp_(min=1e-300)
+    return -(-uniform.log()).log()

@@ -1,117 +1,103 @@
-"""Sampling: draw a whole valid graph from the decoder, keep some of its slots, repeat.
+"""Sampling: show some slots at every step, each drawn from the denoiser's law restricted to what the layout allows.
 
-At every step the denoiser's logits, with the known slots pinned, go through the space's constrained decoder, which
-returns valid graphs that agree with what is known. A random share of the masked slots is then revealed with the values
-of the drawn graph (the reverse step of masked diffusion). A valid completion therefore exists at every step, and the
-last step's graphs are valid by construction.
-
-The slots about to be revealed are first drawn from the denoiser's own marginals, and the decoder departs from that
-proposal only where no valid graph agrees with it. The marginals account for validity already; a decoder that drew these
-slots would count it twice and miss the learned law however many the steps.
+A row's slots are shown in a random order, as evenly over the steps as can be. Slots that limit each other directly are
+shown in different steps where there are enough, because the denoiser draws the slots of one step independently; the
+restricted ones are filled one after another, each with a value that some valid architecture agrees with. So every row
+is valid at the end, by construction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Protocol
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from archgen.diffusion.denoiser import Denoiser
-from archgen.diffusion.guidance import Guide, choose
-from archgen.diffusion.process import EDGE_MASK, Masked, Slots, hide
-from graphs.archgraph import ArchGraph
-from graphs.batch import GraphBatch, decode
-from graphs.decoding import BIG, Decoder, gumbel
-from graphs.space import SearchSpace
+from graphs.layout import Layout
 
-PROPOSED = BIG / 1000
-"""The logit of a proposed value: beyond every logit of the denoiser, below what is known."""
+
+class Predict(Protocol):
+    """Logits of the slots of partly hidden rows."""
+
+    def __call__(self, values: Int[Tensor, "b s"]) -> Float[Tensor, "b s k"]:
+        """Logits of each slot's choices; a choice that a slot does not have is practically impossible."""
+
+
+Watch = Callable[[Int[Tensor, "b s"]], object]
+Limit = Callable[[Int[Tensor, "b s"], int], Bool[Tensor, "b k"]]
+"""Which values a slot may take given the known ones, as `Layout.allowed`."""
 
 
 @torch.no_grad()
-def sample_graphs(
-    space: SearchSpace,
-    denoiser: Denoiser,
-    slots: Slots,
-    template: GraphBatch,
-    count: int,
+def sample_rows(
+    layout: Layout,
+    predict: Predict,
+    start: Int[Tensor, "b s"],
     steps: int,
     rng: torch.Generator,
-    guide: Guide | None = None,
-    watch: Callable[[Sequence[ArchGraph]], object] = lambda _: None,
-) -> list[ArchGraph]:
-    """`count` valid graphs in `steps` denoising steps.
+    *,
+    constrained: bool = True,
+    watch: Watch = lambda _: None,
+) -> Int[Tensor, "b s"]:
+    """Complete rows from partly hidden ones.
 
     Args:
-        template: one graph of the space, which gives the slots that never vary.
-        guide: tilts the law towards high scores; None for the learned law.
-        watch: called with the graphs that each step predicts.
+        start: rows with what is given; the rest is hidden.
+        steps: denoising steps.
+        constrained: whether `Layout.allowed` is obeyed; without it rows may be invalid, which judges the network.
+        watch: called with the rows after each step.
     """
-    decoder = space.decoder()
-    start = GraphBatch(*(part.expand(count, *part.shape[1:]) for part in (template.codes, template.adj, template.mask)))
-    state = hide(start, slots.nodes.expand(start.codes.shape), slots.edges.expand(start.adj.shape), denoiser.mask_codes)
-    graphs: list[ArchGraph] = []
-    for step in range(steps):
-        logits = denoiser(state)
-        node_logits, edge_logits = _pin(logits[0], logits[1], state)
-        keep = 1 - (step + 1) / steps
-        hidden_nodes, hidden_edges = _stay_hidden(state, keep / (1 - step / steps), rng)
-        shown = (state.hidden_nodes & ~hidden_nodes, state.hidden_edges & ~hidden_edges)
-        clean, graphs = _predict(space, decoder, node_logits, edge_logits, shown, guide, rng)
-        watch(graphs)
-        state = hide(clean, hidden_nodes, hidden_edges, denoiser.mask_codes)
-    return graphs
+    values = start.clone()
+    turn = schedule(layout, start == layout.hidden, steps, rng)
+    for step in range(int(turn.max()) + 1):
+        shown = turn == step
+        rows = shown.any(1).nonzero()[:, 0]
+        state = values[rows]
+        values[rows] = reveal(layout, state, predict(state), shown[rows], rng, constrained)
+        watch(values)
+    return values
 
 
-def _predict(
-    space: SearchSpace,
-    decoder: Decoder,
-    node_logits: Tensor,
-    edge_logits: Tensor,
-    shown: tuple[Tensor, Tensor],
-    guide: Guide | None,
+def schedule(layout: Layout, hidden: Bool[Tensor, "b s"], steps: int, rng: torch.Generator) -> Int[Tensor, "b s"]:
+    """The step at which each hidden slot is shown, -1 for known ones: a random order, cut evenly into steps."""
+    order = torch.rand(hidden.shape, generator=rng).masked_fill(~hidden, torch.inf).argsort(1).argsort(1)
+    count = hidden.sum(1, keepdim=True).clamp(min=1)
+    turn = order * torch.minimum(count, torch.tensor(steps)) // count
+    for group in layout.coupled:
+        if len(group) <= steps and not bool((hidden.sum(1) <= steps).all()):
+            apart = torch.rand(len(hidden), steps, generator=rng).argsort(1)[:, : len(group)]
+            turn[:, list(group)] = apart
+    return turn.masked_fill(~hidden, -1)
+
+
+def reveal(
+    layout: Layout,
+    values: Int[Tensor, "b s"],
+    logits: Float[Tensor, "b s k"],
+    shown: Bool[Tensor, "b s"],
     rng: torch.Generator,
-) -> tuple[GraphBatch, list[ArchGraph]]:
-    """One clean graph a row: the decoder's draw around a proposal, or the guide's choice among several."""
-    b, m = len(node_logits), 1 if guide is None else guide.candidates
-    node_logits, edge_logits, shown_nodes, shown_edges = (
-        part.repeat_interleave(m, 0) for part in (node_logits, edge_logits, *shown)
-    )
-    node_logits, edge_logits = _propose(node_logits, edge_logits, shown_nodes, shown_edges, rng)
-    drawn = decoder(node_logits, edge_logits, rng)
-    graphs = decode(space, drawn)
-    if guide is None:
-        return drawn, graphs
-    rows = choose(guide, graphs, b, rng)
-    return drawn[rows], [graphs[int(row)] for row in rows]
+    constrained: bool = True,
+) -> Int[Tensor, "b s"]:
+    """`values` with the slots of `shown` drawn from their logits, restricted to what is allowed."""
+    values = values.clone()
+    restricted = list(layout.restricted) if constrained else []
+    free = shown.clone()
+    free[:, restricted] = False
+    at = free.nonzero(as_tuple=True)
+    values[at] = categorical(logits[at], rng)
+    for slot in restricted:
+        rows = shown[:, slot].nonzero()[:, 0]
+        if len(rows):
+            allowed = layout.allowed(values[rows], slot)
+            score = logits[rows, slot, : allowed.shape[1]].masked_fill(~allowed, -torch.inf)
+            values[rows, slot] = categorical(score, rng)
+    return values
 
 
-def _propose(
-    node_logits: Tensor, edge_logits: Tensor, shown_nodes: Tensor, shown_edges: Tensor, rng: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """The logits with one draw from each slot's own law preferred, in the slots that are shown next."""
-    codes = (node_logits + gumbel(node_logits, rng)).argmax(-1, keepdim=True)
-    present = torch.rand(edge_logits.shape, generator=rng, dtype=torch.float64) < edge_logits.sigmoid()
-    nodes = torch.zeros_like(node_logits).scatter(-1, codes, PROPOSED) * shown_nodes[..., None]
-    edges = torch.where(present, PROPOSED, -PROPOSED) * shown_edges
-    return node_logits + nodes, edge_logits + edges
-
-
-def _pin(node_logits: Tensor, edge_logits: Tensor, state: Masked) -> tuple[Tensor, Tensor]:
-    """The logits with `BIG` for what is known, so that the decoder cannot leave it."""
-    known = torch.nn.functional.one_hot(state.codes.clamp(max=node_logits.shape[-1] - 1), node_logits.shape[-1]).bool()
-    pinned = torch.where(known, BIG, -BIG)
-    nodes = torch.where(state.hidden_nodes[..., None], node_logits.double().clamp(min=-BIG), pinned)
-    edges = torch.where(state.edges == EDGE_MASK, edge_logits.double(), torch.where(state.edges == 1, BIG, -BIG))
-    return nodes, edges
-
-
-def _stay_hidden(
-    state: Masked, probability: float, rng: torch.Generator
-) -> tuple[Bool[Tensor, "b n f"], Bool[Tensor, "b n n"]]:
-    """Which masked slots stay masked, each with `probability` (the reverse process's conditional)."""
-    nodes = torch.rand(state.codes.shape, generator=rng) < probability
-    edges = torch.rand(state.edges.shape, generator=rng) < probability
-    return state.hidden_nodes & nodes, state.hidden_edges & edges
+def categorical(logits: Float[Tensor, "m k"], rng: torch.Generator) -> Int[Tensor, " m"]:
+    """One draw from the softmax of each row, by inversion."""
+    ladder = logits.double().softmax(-1).cumsum(-1)
+    mark = torch.rand(len(logits), 1, generator=rng, dtype=torch.float64) * ladder[:, -1:]
+    return (ladder <= mark).sum(-1).clamp(max=logits.shape[-1] - 1)

@@ -1,4 +1,8 @@
-"""Training the denoiser with Lightning: module, data module, and the one call that does it all."""
+"""Training the denoiser with Lightning: module, data module, and the one call that does it all.
+
+All chance of a step comes from the seed and the step's number, so a run that goes on from a checkpoint ends with the
+weights of one that was never interrupted.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +17,23 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from jaxtyping import Float, Int
+from pytorch_lightning.callbacks import EMAWeightAveraging
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from archgen.diffusion.denoiser import DenoiserConfig
-from archgen.diffusion.generator import DiffusionGenerator, new_denoiser, require_fixed_size
-from archgen.diffusion.process import add_noise, negative_elbo, varying_slots
+from archgen.diffusion.generator import DiffusionGenerator, distinct_starts, new_denoiser
+from archgen.diffusion.process import add_noise, negative_elbo
 from graphs.archgraph import ArchGraph
-from graphs.batch import GraphBatch, encode
+from graphs.errors import InvalidOption
+from graphs.layout import Layout, layout_of
 from graphs.space import SearchSpace
 
 MOST_GRAPHS = 50_000
-"""Training graphs at most: all networks of a listed space up to this number, else a random sample of it."""
+"""Training graphs at most: all of a listed space up to some more than this, else a random sample of it."""
+EPOCH = 50
+"""Steps of an epoch, at whose end checkpoints are written."""
 
 
 @dataclass(frozen=True)
@@ -35,53 +44,63 @@ class TrainingConfig:
         steps: optimiser steps; the learning rate falls to zero over them (cosine).
         batch: graphs a step.
         learning_rate: AdamW's.
+        decay: of the exponential moving average of the weights.
         seed: where all chance comes from.
     """
 
     steps: int = 800
     batch: int = 256
     learning_rate: float = 3e-3
+    decay: float = 0.99
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.batch < 1:
+            raise InvalidOption(f"{self.steps} steps of {self.batch} graphs: expected at least 1 of both")
 
 
 class GraphDataModule(pl.LightningDataModule):
-    """Endless shuffled batches of encoded graphs; each item is a whole batch `(codes, adj, mask)`."""
+    """Endless shuffled batches of a layout's rows, in epochs of `EPOCH` steps; each item is a whole batch.
+
+    Raises:
+        InvalidOption: there is no graph.
+        InvalidArchitecture: a graph is not of the space.
+    """
 
     def __init__(self, space: SearchSpace, graphs: Sequence[ArchGraph], config: TrainingConfig) -> None:
         super().__init__()
-        self.graphs = encode(space, graphs)
-        require_fixed_size(space, self.graphs)
+        if not graphs:
+            raise InvalidOption("there is no graph to train on; give at least one")
+        self.layout = layout_of(space)
+        self.rows = self.layout.read(graphs).to(torch.int16)
         self.config = config
 
-    def train_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
-        sampler = _Shuffled(len(self.graphs), self.config)
+    def train_dataloader(self) -> DataLoader[Tensor]:
+        sampler = _Shuffled(len(self.rows), self.config)
         own = torch.Generator()  # the loader would draw from the global random state, though it has no workers
-        return DataLoader(_Rows(self.graphs), sampler=sampler, batch_size=None, generator=own)
+        return DataLoader(_Rows(self.rows), sampler=sampler, batch_size=None, generator=own)
 
 
 class DiffusionModule(pl.LightningModule):
     """The denoiser and its loss, for a plain `pl.Trainer(max_steps=config.steps)`."""
 
-    def __init__(self, space: SearchSpace, data: GraphBatch, size: DenoiserConfig, config: TrainingConfig) -> None:
+    def __init__(self, layout: Layout, size: DenoiserConfig, config: TrainingConfig) -> None:
         super().__init__()
-        self.denoiser = new_denoiser(space, size, config.seed)
-        self.slots = varying_slots(data)
+        self.denoiser = new_denoiser(layout, size, config.seed)
         self.config = config
-        self.noise = torch.Generator().manual_seed(config.seed)
 
-    def training_step(self, batch: Sequence[Tensor], _index: int) -> Tensor:
-        codes, adj, mask = batch
-        loss = self.bound(GraphBatch(codes, adj, mask), self.noise).mean() / self.slots.count
+    def training_step(self, batch: Tensor, _index: int) -> Tensor:
+        rng = torch.Generator().manual_seed(_mixed(self.config.seed, self.global_step))
+        loss = self.bound(batch.long(), rng).mean() / len(self.denoiser.layout)
         self.log("train_loss", loss)
         return loss
 
-    def bound(self, clean: GraphBatch, rng: torch.Generator) -> Tensor:
-        """One draw of the bound on -log p for each graph, in nats; times are spread evenly over the batch."""
-        b = len(clean)
-        time = ((torch.rand((), generator=rng) + torch.arange(b) / b) % 1).clamp(min=1e-3)
-        masked = add_noise(clean, self.slots, time, self.denoiser.mask_codes, rng)
-        node_logits, edge_logits = self.denoiser(masked)
-        return negative_elbo(node_logits, edge_logits, clean, masked, time)
+    def bound(self, rows: Int[Tensor, "b s"], rng: torch.Generator) -> Float[Tensor, " b"]:
+        """One draw of the bound on -log p for each row given its start, in nats."""
+        layout = self.denoiser.layout
+        start = layout.start(rows.cpu()).to(rows.device)
+        noised = add_noise(rows, start, layout.hidden.to(rows.device), rng)
+        return negative_elbo(self.denoiser(noised.values), rows, noised)
 
     def configure_optimizers(self) -> pl.utilities.types.OptimizerLRScheduler:
         optimiser = torch.optim.AdamW(self.denoiser.parameters(), lr=self.config.learning_rate, weight_decay=0.01)
@@ -95,22 +114,42 @@ def train_generator(
     space: SearchSpace,
     config: TrainingConfig,
     size: DenoiserConfig | None = None,
+    graphs: Sequence[ArchGraph] | None = None,
     watch: Callable[[int, float], object] = lambda _step, _loss: None,
 ) -> DiffusionGenerator:
     """A generator trained on unlabelled graphs of `space`; the same arguments give the same weights.
 
     Args:
+        size: of the network; `usual_size` unless given.
+        graphs: what to train on; `training_graphs` unless given.
         watch: called with the number of finished steps and the loss in nats a slot.
     """
-    size = size or DenoiserConfig()
-    graphs = training_graphs(space, config.seed)
+    graphs = training_graphs(space, config.seed) if graphs is None else graphs
     data = GraphDataModule(space, graphs, config)
-    module = DiffusionModule(space, data.graphs, size, config)
+    size = size or usual_size(data.layout)
+    module = DiffusionModule(data.layout, size, config)
     started = time.perf_counter()
     with _quiet():
         _fit(_trainer(config, watch), module, data)
-    provenance = {**asdict(config), "graphs": len(graphs), "seconds": round(time.perf_counter() - started, 2)}
-    return DiffusionGenerator(space, size, module.denoiser, module.slots, graphs[0], provenance)
+    return finished_generator(module, data, time.perf_counter() - started)
+
+
+def finished_generator(module: DiffusionModule, data: GraphDataModule, seconds: float) -> DiffusionGenerator:
+    """The generator of a module that has been trained on `data`, which took `seconds`."""
+    provenance = {**asdict(module.config), "graphs": len(data.rows), "seconds": round(seconds, 2)}
+    starts, weights = distinct_starts(data.layout, data.rows.long())
+    denoiser = module.denoiser.cpu()
+    return DiffusionGenerator(data.layout.space, denoiser.config, denoiser, starts, weights, provenance)
+
+
+def training_callbacks(config: TrainingConfig) -> list[pl.Callback]:
+    """What `train_generator` trains with: an exponential moving average of the weights, which are kept at the end."""
+    return [EMAWeightAveraging(decay=config.decay, use_buffers=False)]
+
+
+def usual_size(layout: Layout) -> DenoiserConfig:
+    """A network that suits the number of slots."""
+    return DenoiserConfig()
 
 
 def training_graphs(space: SearchSpace, seed: int) -> Sequence[ArchGraph]:
@@ -119,6 +158,11 @@ def training_graphs(space: SearchSpace, seed: int) -> Sequence[ArchGraph]:
         return space.networks
     rng = np.random.default_rng(seed)
     return [space.sample(rng) for _ in range(MOST_GRAPHS)]
+
+
+def _mixed(seed: int, number: int) -> int:
+    """One seed of two numbers."""
+    return int(np.random.SeedSequence((seed, number)).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 def _fit(trainer: pl.Trainer, module: DiffusionModule, data: GraphDataModule) -> None:
@@ -168,38 +212,49 @@ def _trainer(config: TrainingConfig, watch: Callable[[int, float], object]) -> p
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        callbacks=[_Watch(watch)],
+        callbacks=[*training_callbacks(config), _Watch(watch)],
     )
 
 
-class _Rows(Dataset[tuple[Tensor, ...]]):
+class _Rows(Dataset[Tensor]):
     """Indexed by a whole batch of row numbers."""
 
-    def __init__(self, graphs: GraphBatch) -> None:
-        self.graphs = graphs
+    def __init__(self, rows: Int[Tensor, "m s"]) -> None:
+        self.rows = rows
 
-    def __getitem__(self, rows: Tensor) -> tuple[Tensor, ...]:
-        batch = self.graphs[rows]
-        return batch.codes, batch.adj, batch.mask
+    def __getitem__(self, numbers: Tensor) -> Tensor:
+        return self.rows[numbers]
 
     def __len__(self) -> int:
-        return len(self.graphs)
+        return len(self.rows)
 
 
 class _Shuffled(Sampler[Tensor]):
-    """`config.steps` batches of row numbers, each epoch a new permutation."""
+    """The row numbers of an epoch's batches, cut from one permutation of all rows after another."""
 
     def __init__(self, rows: int, config: TrainingConfig) -> None:
-        self.rows, self.config = rows, config
+        self.rows, self.config, self.epoch = rows, config, 0
+        self._permutation = (-1, torch.empty(0, dtype=torch.int64))
+
+    def set_epoch(self, epoch: int) -> None:
+        """Lightning calls this before each epoch."""
+        self.epoch = epoch
 
     def __len__(self) -> int:
-        return self.config.steps
+        return EPOCH
 
     def __iter__(self) -> Iterator[Tensor]:
-        rng = torch.Generator().manual_seed(self.config.seed)
-        order = torch.empty(0, dtype=torch.int64)
-        for _ in range(self.config.steps):
-            while len(order) < self.config.batch:
-                order = torch.cat([order, torch.randperm(self.rows, generator=rng)])
-            yield order[: self.config.batch]
-            order = order[self.config.batch :]
+        for step in range(self.epoch * EPOCH, (self.epoch + 1) * EPOCH):
+            places = torch.arange(step * self.config.batch, (step + 1) * self.config.batch)
+            yield torch.cat(
+                [
+                    self._pass(int(k))[places[places // self.rows == k] % self.rows]
+                    for k in (places // self.rows).unique()
+                ]
+            )
+
+    def _pass(self, number: int) -> Tensor:
+        if self._permutation[0] != number:
+            rng = torch.Generator().manual_seed(_mixed(self.config.seed, number))
+            self._permutation = (number, torch.randperm(self.rows, generator=rng))
+        return self._permutation[1]
