@@ -8,7 +8,6 @@ is valid at the end, by construction.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -25,21 +24,13 @@ class Predict(Protocol):
         """Logits of each slot's choices; a choice that a slot does not have is practically impossible."""
 
 
-Watch = Callable[[Int[Tensor, "b s"]], object]
-Limit = Callable[[Int[Tensor, "b s"], int], Bool[Tensor, "b k"]]
-"""Which values a slot may take given the known ones, as `Layout.allowed`."""
-
-
-@torch.no_grad()
 def sample_rows(
     layout: Layout,
     predict: Predict,
     start: Int[Tensor, "b s"],
     steps: int,
     rng: torch.Generator,
-    *,
     constrained: bool = True,
-    watch: Watch = lambda _: None,
 ) -> Int[Tensor, "b s"]:
     """Complete rows from partly hidden ones.
 
@@ -47,17 +38,34 @@ def sample_rows(
         start: rows with what is given; the rest is hidden.
         steps: denoising steps.
         constrained: whether `Layout.allowed` is obeyed; without it rows may be invalid, which judges the network.
-        watch: called with the rows after each step.
     """
-    values = start.clone()
+    return sample_weighted(layout, predict, None, start, steps, rng, constrained)[0]
+
+
+@torch.no_grad()
+def sample_weighted(
+    layout: Layout,
+    predict: Predict,
+    target: Predict | None,
+    start: Int[Tensor, "b s"],
+    steps: int,
+    rng: torch.Generator,
+    constrained: bool = True,
+) -> tuple[Int[Tensor, "b s"], Float[Tensor, " b"]]:
+    """As `sample_rows`, and for each row the log importance weight under which it stands for a draw by `target`.
+
+    The weight is that of the whole path, both laws showing the slots in the same order.
+    """
+    values, log_weight = start.clone(), torch.zeros(len(start), dtype=torch.float64)
     turn = schedule(layout, start == layout.hidden, steps, rng)
     for step in range(int(turn.max()) + 1):
         shown = turn == step
         rows = shown.any(1).nonzero()[:, 0]
         state = values[rows]
-        values[rows] = reveal(layout, state, predict(state), shown[rows], rng, constrained)
-        watch(values)
-    return values
+        logits, aim = predict(state), None if target is None else target(state)
+        values[rows], ratio = reveal_weighted(layout, state, logits, aim, shown[rows], rng, constrained)
+        log_weight[rows] += ratio
+    return values, log_weight
 
 
 def schedule(layout: Layout, hidden: Bool[Tensor, "b s"], steps: int, rng: torch.Generator) -> Int[Tensor, "b s"]:
@@ -81,19 +89,40 @@ def reveal(
     constrained: bool = True,
 ) -> Int[Tensor, "b s"]:
     """`values` with the slots of `shown` drawn from their logits, restricted to what is allowed."""
-    values = values.clone()
+    return reveal_weighted(layout, values, logits, None, shown, rng, constrained)[0]
+
+
+def reveal_weighted(
+    layout: Layout,
+    values: Int[Tensor, "b s"],
+    logits: Float[Tensor, "b s k"],
+    target: Float[Tensor, "b s k"] | None,
+    shown: Bool[Tensor, "b s"],
+    rng: torch.Generator,
+    constrained: bool = True,
+) -> tuple[Int[Tensor, "b s"], Float[Tensor, " b"]]:
+    """As `reveal`, and for each row log p - log q of what was drawn: p by the logits of `target`, q by `logits`."""
+    values, log_ratio = values.clone(), torch.zeros(len(values), dtype=torch.float64)
     restricted = list(layout.restricted) if constrained else []
     free = shown.clone()
     free[:, restricted] = False
-    at = free.nonzero(as_tuple=True)
-    values[at] = categorical(logits[at], rng)
+
+    def draw(rows: Tensor, slots: Tensor | int, allowed: Tensor | None) -> None:
+        scores = [part[rows, slots] for part in (logits, target) if part is not None]
+        if allowed is not None:
+            scores = [part[:, : allowed.shape[1]].masked_fill(~allowed, -torch.inf) for part in scores]
+        drawn = categorical(scores[0], rng)
+        values[rows, slots] = drawn
+        if target is not None:
+            log_q, log_p = (part.double().log_softmax(-1).gather(1, drawn[:, None])[:, 0] for part in scores)
+            log_ratio.index_add_(0, rows, log_p - log_q)
+
+    draw(*free.nonzero(as_tuple=True), None)
     for slot in restricted:
         rows = shown[:, slot].nonzero()[:, 0]
         if len(rows):
-            allowed = layout.allowed(values[rows], slot)
-            score = logits[rows, slot, : allowed.shape[1]].masked_fill(~allowed, -torch.inf)
-            values[rows, slot] = categorical(score, rng)
-    return values
+            draw(rows, slot, layout.allowed(values[rows], slot))
+    return values, log_ratio
 
 
 def categorical(logits: Float[Tensor, "m k"], rng: torch.Generator) -> Int[Tensor, " m"]:
