@@ -117,11 +117,12 @@ def ensure_generator(
         CheckpointError: what is kept there cannot be used, or was trained with another seed or for another time.
     """
     from archgen.diffusion.checkpoint import load_generator, save_generator
-    from archgen.diffusion.training import TrainingConfig, train_generator
+    from archgen.diffusion.training import train_generator, usual_config
+    from graphs.layout import layout_of
 
-    config = TrainingConfig(steps=steps or TrainingConfig.steps, seed=seed)
+    config = usual_config(layout_of(space), seed, steps)
     if not path.exists():
-        save_generator(train_generator(space, config, watch=lambda step, loss: watch(step, config.steps, loss)), path)
+        save_generator(train_generator(space, config, distinct="network", watch=watch), path)
     generator = load_generator(path, space)
     kept = {name: generator.provenance.get(name) for name in ("seed", "steps")}
     if kept != {"seed": config.seed, "steps": config.steps}:

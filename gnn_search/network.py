@@ -7,16 +7,15 @@ other 1,567 published counts are means over three runs one of which trained anot
 architecture with `hidden=128` and no `pre_layer`. Counts cannot tell the number of GAT heads; the authors state 2.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Literal
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch_geometric.nn import ARMAConv, ChebConv, GATConv, GCNConv, GINConv, GraphConv, MessagePassing, SAGEConv
 
+from gnn_search.benchmark_settings import BENCHMARK_SETTINGS as BENCHMARK_SETTINGS
+from gnn_search.benchmark_settings import BenchmarkSetting as BenchmarkSetting
 from graphs.archgraph import ArchGraph
 from graphs.errors import InvalidOption, unknown_name
 from graphs.spaces.nas_bench_graph import LAYERS, NasBenchGraph
@@ -109,37 +108,6 @@ class GraphNetwork(nn.Module):
     def _activate(self, value: Float[Tensor, "n h"], place: int) -> Float[Tensor, "n h"]:
         activated: Tensor = self.dropout(self.norms[place](value).relu())
         return activated
-
-
-@dataclass(frozen=True)
-class BenchmarkSetting:
-    """What NAS-Bench-Graph trained on one data set, and how; the arguments of `GraphNetwork` come first."""
-
-    in_features: int
-    classes: int
-    hidden: int
-    pre_layer: bool
-    post_layer: bool
-    dropout: float
-    optimizer: Literal["sgd", "adam"]
-    learning_rate: float
-    weight_decay: float
-    epochs: int
-
-
-BENCHMARK_SETTINGS: Mapping[str, BenchmarkSetting] = MappingProxyType(
-    {
-        "cora": BenchmarkSetting(1433, 7, 256, False, True, 0.7, "sgd", 0.1, 5e-4, 400),
-        "citeseer": BenchmarkSetting(3703, 6, 256, False, True, 0.7, "sgd", 0.2, 5e-4, 400),
-        "pubmed": BenchmarkSetting(500, 3, 128, False, False, 0.3, "sgd", 0.2, 5e-4, 500),
-        "cs": BenchmarkSetting(6805, 15, 128, True, False, 0.6, "sgd", 0.5, 5e-4, 400),
-        "physics": BenchmarkSetting(8415, 5, 256, True, False, 0.4, "sgd", 0.01, 0.0, 200),
-        "photo": BenchmarkSetting(745, 8, 128, False, False, 0.7, "adam", 2e-4, 5e-4, 500),
-        "computers": BenchmarkSetting(767, 10, 64, True, True, 0.1, "adam", 0.005, 5e-4, 500),
-        "arxiv": BenchmarkSetting(128, 40, 128, False, True, 0.2, "adam", 0.002, 0.0, 500),
-    }
-)
-"""Sizes as the published parameter counts demand them; training columns as a public copy of the code has them."""
 
 
 def benchmark_network(graph: ArchGraph, task: str) -> GraphNetwork:

@@ -34,7 +34,8 @@ class Layout(ABC):
         node_sizes: how many choices each of them has.
         edge_slots: (i, j) of each edge that may be there or not.
         restricted: slots that `allowed` may limit; a sampler fills them one after another, in this order.
-        coupled: groups of slots that limit each other directly; a sampler shows at most one of a group in a step.
+        coupled: groups of slots that limit each other directly, no slot in two of them; a sampler shows at most one of
+            a group in a step.
     """
 
     def __init__(
@@ -71,7 +72,10 @@ class Layout(ABC):
         """The inverse of `read`; raises `InvalidArchitecture` where a row is not valid."""
 
     def start(self, values: Int[Tensor, "b s"]) -> Int[Tensor, "b s"]:
-        """What of these complete rows is given before the first step, e.g. the number of nodes; the rest is hidden."""
+        """What of these rows is given before the first step, e.g. the number of nodes; the rest is hidden.
+
+        A start is its own start.
+        """
         return self.hidden.expand_as(values).clone()
 
     def allowed(self, values: Int[Tensor, "b s"], slot: int) -> Bool[Tensor, "b k"]:
@@ -95,15 +99,16 @@ class Layout(ABC):
             good &= self.allowed(values, slot).gather(1, values[:, slot : slot + 1])[:, 0]
         return good
 
-    def edge_states(self, values: Int[Tensor, "b s"]) -> Int[Tensor, "b n n"]:
+    def edge_states(self, values: Int[Tensor, "b s"]) -> Int[Tensor, "#b n n"]:
         """ABSENT, PRESENT or UNKNOWN for each pair of nodes; one row for all where nothing about edges varies."""
         wirings = self.wirings.to(values.device).long()
         if self.wired:
             unknown = torch.where((wirings != wirings[0]).any(0), UNKNOWN, wirings[0])
-            return torch.cat([wirings, unknown[None]])[values[:, 0]]
+            states = torch.cat([wirings, unknown[None]])[values[:, 0]]
+        else:
+            states = wirings.repeat(len(values) if self.edge_slots else 1, 1, 1)
         if not self.edge_slots:
-            return wirings
-        states = wirings.repeat(len(values), 1, 1)
+            return states
         i, j = torch.tensor(self.edge_slots, device=values.device).T
         states[:, i, j] = values[:, len(self) - len(self.edge_slots) :]
         return states
@@ -194,7 +199,10 @@ class ListedLayout(Layout):
         codes = self._fixed.repeat(len(values), 1, 1)
         for slot, (node, field) in enumerate(self.node_slots, start=int(self.wired)):
             codes[:, node, field] = values[:, slot]
-        mask = codes[..., 0] != self._absent[0]
+        absent = codes == self._absent
+        if bool((absent != absent[..., :1]).any()):
+            raise InvalidArchitecture(f"{self.space.name}: a node is absent in some of its fields and not in others")
+        mask = ~absent[..., 0]
         adj = self.wirings[values[:, 0] if self.wired else torch.zeros(len(values), dtype=torch.int64)]
         return decode(self.space, GraphBatch(torch.where(mask[..., None], codes, 0), adj, mask))
 

@@ -9,7 +9,7 @@ from jaxtyping import install_import_hook
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")  # torch reads these when it is first imported
 
-TENSOR_MODULES = ["graphs.batch", "graphs.decoding", "graphs.convert", "predictors", "bo", "gnn_search", "archgen"]
+TENSOR_MODULES = ["graphs.batch", "graphs.layout", "graphs.convert", "predictors", "bo", "gnn_search", "archgen"]
 """Where shapes are; the check costs a hundred microseconds a call, which the spaces' small functions cannot bear."""
 
 install_import_hook(TENSOR_MODULES, "beartype.beartype")

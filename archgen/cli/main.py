@@ -109,6 +109,27 @@ def search(
 
 
 @app.command()
+def train(
+    space: Space,
+    out: Annotated[Path, typer.Option(help="The checkpoint, one safetensors file.")],
+    seed: Seed = 0,
+    steps: Annotated[int | None, typer.Option(help="Optimiser steps; the space's usual number unless given.")] = None,
+    graphs: Annotated[
+        Path | None, typer.Option(help="Train on these graphs, one a line, in the place of the whole space.")
+    ] = None,
+    distinct: Annotated[
+        Distinct, typer.Option(help="Whether each description counts once, or each network.")
+    ] = Distinct.description,
+    threads: Threads = 1,
+    as_json: Json = False,
+) -> None:
+    """Train a generator on unlabelled graphs of a space."""
+    from archgen.cli.train import run_training
+
+    run_training(space, out, seed, steps, graphs, distinct.value, threads, as_json)
+
+
+@app.command()
 def status(folder: Folder, as_json: Json = False) -> None:
     """Show how far a campaign is and what it found, also while it runs."""
     from archgen.cli.inspect import show_status

@@ -19,16 +19,18 @@ from archgen.diffusion.generator import DiffusionGenerator, new_denoiser
 from graphs.errors import ArchgenError, CheckpointError
 from graphs.layout import Layout, layout_of
 from graphs.space import SearchSpace
+from graphs.spaces.catalogue import get_space
 
 FORMAT = 2
 
 
-def save_generator(generator: DiffusionGenerator, path: Path) -> None:
+def save_generator(generator: DiffusionGenerator, path: Path | str) -> None:
     """Write `path` in one move, so that a crash leaves the old file or the new one, never half of one.
 
     Raises:
         CheckpointError: the file cannot be written.
     """
+    path = Path(path)
     header = {
         "format": FORMAT,
         "space": generator.space.name,
@@ -51,12 +53,17 @@ def save_generator(generator: DiffusionGenerator, path: Path) -> None:
         ) from error
 
 
-def load_generator(path: Path, space: SearchSpace) -> DiffusionGenerator:
+def load_generator(path: Path | str, space: SearchSpace | None = None) -> DiffusionGenerator:
     """The generator kept in `path`.
+
+    Args:
+        path: the file.
+        space: its space; the one of archgen that the file names unless given.
 
     Raises:
         CheckpointError: the file is missing, cut short, edited, of a newer format, or made for another space.
     """
+    path = Path(path)
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})["archgen"])
@@ -65,6 +72,7 @@ def load_generator(path: Path, space: SearchSpace) -> DiffusionGenerator:
             raise CheckpointError(
                 f"{path}: format {header['format']!r}, expected {FORMAT}; upgrade archgen if newer, else train again"
             )
+        space = get_space(header["space"]) if space is None else space
         if header["fingerprint"] != space.fingerprint:
             raise CheckpointError(
                 f"{path}: made for space {header['space']!r} ({header['fingerprint']}), expected {space.name!r} "
@@ -90,8 +98,14 @@ def _require_starts(starts: Tensor, weights: Tensor, layout: Layout) -> None:
     """Raise `ValueError` where the rows are not of the layout or the weights no probabilities."""
     if starts.dtype != torch.int64 or starts.shape != (len(weights), len(layout)) or not len(weights):
         raise ValueError(f"the starts have shape {tuple(starts.shape)}, expected a row of {len(layout)} a weight")
+    if weights.ndim != 1 or not weights.is_floating_point():
+        raise ValueError(f"the weights of the starts are {weights.dtype} of shape {tuple(weights.shape)}")
     if bool(((starts < 0) | (starts > layout.hidden)).any()):
         raise ValueError("the starts hold values that their slots do not have")
+    if not torch.equal(layout.start(starts), starts):
+        raise ValueError("the starts give other slots than the layout does")
+    if not all(bool(layout.allowed(starts, slot).any(1).all()) for slot in layout.restricted):
+        raise ValueError("no architecture agrees with one of the starts")
     if not bool((weights > 0).all()) or not math.isclose(float(weights.sum()), 1, abs_tol=1e-3):
         raise ValueError("the weights of the starts are no probabilities")
 

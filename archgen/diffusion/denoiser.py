@@ -1,4 +1,4 @@
-"""The denoiser: a small transformer over a graph's nodes that sees edges, there, not there or unknown, as attention biases."""
+"""The denoiser: a small transformer over a graph's nodes that sees edges, known or unknown, as attention biases."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ class Denoiser(nn.Module):
         self.node_head = nn.Linear(d, fields * self.choices)
         self.wiring_head = nn.Linear(d, len(layout.wirings)) if layout.wired else None
         self.edge_head = _EdgeHead(d) if layout.edge_slots else None
-        self._keep("owner", torch.tensor([place[node] for node, _ in layout.node_slots]))
-        self._keep("field", torch.tensor([field for _, field in layout.node_slots]))
+        self._keep("owner", torch.tensor([place[node] for node, _ in layout.node_slots], dtype=torch.int64))
+        self._keep("field", torch.tensor([field for _, field in layout.node_slots], dtype=torch.int64))
         self._keep("offsets", torch.arange(len(layout)) * (self.choices + 1))
         self._keep("impossible", torch.arange(self.choices) >= layout.hidden[:, None])
         self._keep("tokens", torch.tensor(list(tokens)))
@@ -130,9 +130,10 @@ class _Level(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.net = nn.Sequential(nn.Linear(8, width), nn.SiLU(), nn.Linear(width, width))
-        nn.init.zeros_(self.net[2].weight)
-        nn.init.zeros_(self.net[2].bias)
+        out = nn.Linear(width, width)
+        nn.init.zeros_(out.weight)
+        nn.init.zeros_(out.bias)
+        self.net = nn.Sequential(nn.Linear(8, width), nn.SiLU(), out)
 
     def forward(self, level: Float[Tensor, " b"]) -> Float[Tensor, "b d"]:
         centres = torch.linspace(0, 1, 8, device=level.device)
@@ -171,7 +172,7 @@ class _Block(nn.Module):
             nn.Linear(config.width, 2 * config.width), nn.GELU(), nn.Linear(2 * config.width, config.width)
         )
 
-    def forward(self, h: Float[Tensor, "b n d"], relation: Int[Tensor, "b n n"]) -> Float[Tensor, "b n d"]:
+    def forward(self, h: Float[Tensor, "b n d"], relation: Int[Tensor, "#b n n"]) -> Float[Tensor, "b n d"]:
         b, n, d = h.shape
         q, k, v = self.qkv(self.attention_norm(h)).view(b, n, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
         bias = self.bias(relation).permute(0, 3, 1, 2)

@@ -141,5 +141,5 @@ def new_denoiser(layout: Layout, config: DenoiserConfig, seed: int) -> Denoiser:
 
 def distinct_starts(layout: Layout, rows: Int[Tensor, "b s"]) -> tuple[Int[Tensor, "u s"], Float[Tensor, " u"]]:
     """What rows give from the start, each once, and its share of the rows."""
-    starts, counts = layout.start(rows).unique(dim=0, return_counts=True)
+    starts, counts = torch.unique(layout.start(rows), dim=0, return_counts=True)
     return starts, counts / counts.sum()

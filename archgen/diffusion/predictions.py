@@ -42,7 +42,7 @@ class Predictions:
             same = bool((values == values[0]).all())
             return self._evaluate(values[:1]).expand(len(values), -1, -1) if same else self._evaluate(values)
         keys = values @ self._radix
-        new = keys[~self._known[keys]].unique()
+        new = torch.unique(keys[~self._known[keys]])
         if len(new):
             sizes = self._denoiser.layout.hidden + 1
             self._logits[new] = self._evaluate(new[:, None] // self._radix % sizes)
@@ -52,7 +52,8 @@ class Predictions:
     def _evaluate(self, values: Int[Tensor, "b s"]) -> Float[Tensor, "b s k"]:
         device = self._denoiser.offsets.device
         parts = []
-        for rows in values.split(CHUNK):
-            level = None if self._level is None else torch.full((len(rows),), self._level, device=device)
-            parts.append(self._denoiser(rows.to(device), level).cpu())
+        for rows in torch.split(values, CHUNK):
+            pair = rows.to(device).expand(max(2, len(rows)), -1)  # a row alone may be rounded otherwise than in company
+            level = None if self._level is None else torch.full((len(pair),), self._level, device=device)
+            parts.append(self._denoiser(pair, level)[: len(rows)].cpu())
         return torch.cat(parts)

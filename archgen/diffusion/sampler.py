@@ -8,7 +8,7 @@ is valid at the end, by construction.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -17,6 +17,7 @@ from torch import Tensor
 from graphs.layout import Layout
 
 
+@runtime_checkable
 class Predict(Protocol):
     """Logits of the slots of partly hidden rows."""
 

@@ -1,7 +1,7 @@
 """Learned guidance: a denoiser is fine-tuned to draw from p(x) exp(strength * score(x)), then weights make it exact.
 
-The copy of the denoiser takes the strength as an input. It learns, by the same cross-entropy as before, rows of a pool
-that are resampled by exp(strength * score). The first pool comes from the generator itself. Where a pool thins out before
+The copy of the denoiser takes the strength as an input. It learns, by the same cross-entropy as before, the rows of a
+pool, resampled by exp(strength * score). The first pool comes from the generator itself. Where a pool thins out before
 the strongest tilt is reached, the next one is drawn from the copy at the strength reached so far: annealed importance
 sampling (Neal 2001; Del Moral et al. 2006) with a generator in the place of the Markov moves. The score needs no
 gradient and is asked for complete valid rows only.
@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int
@@ -108,6 +108,7 @@ class TiltedGenerator:
     deviation: float
     strength: float
     excess: int = 2
+    _known: dict[float, Predictions] = field(default_factory=dict, repr=False, compare=False)
 
     def stream(
         self, count: int, seed: int, *, strength: float | None = None, steps: int | None = None
@@ -145,12 +146,12 @@ class TiltedGenerator:
         return _draw(self.base, self._predict(strength), self.score, count, rng, steps)
 
     def _predict(self, strength: float) -> Predictions | None:
-        return _predictions(self.denoiser, _level(strength * self.deviation)) if strength > 0 else None
-
-
-@lru_cache(maxsize=8)
-def _predictions(denoiser: Denoiser, level: float) -> Predictions:
-    return Predictions(denoiser, level)
+        if strength == 0:
+            return None
+        if strength not in self._known:
+            level = float(_levels(torch.tensor([strength * self.deviation]))[0])
+            self._known[strength] = Predictions(self.denoiser.eval(), level)
+        return self._known[strength]
 
 
 def tilt_generator(
@@ -183,7 +184,7 @@ def tilt_generator(
     for round_number in range(config.rounds):
         rungs = _rungs(pool, reached, strength, config.share)
         lesson = lesson.extended(pool, rungs)
-        tilted = replace(tilted, denoiser=_fit(tilted, lesson, config, rng))
+        tilted = replace(tilted, denoiser=_fit(tilted, lesson, config, rng), _known={})
         reached = rungs[-1]
         watch(round_number, reached, float(pool.score.max()))
         if reached >= strength and pool.share(reached) > config.share / 2:
@@ -221,7 +222,7 @@ def _fit(tilted: TiltedGenerator, lesson: _Lesson, config: TiltConfig, rng: torc
     layout, denoiser = tilted.base.layout, tilted.denoiser.train()
     optimiser = torch.optim.AdamW(denoiser.parameters(), lr=config.learning_rate, weight_decay=0.01)
     rates = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.learning_rate, config.steps + 1, pct_start=0.1)
-    average = AveragedModel(denoiser, multi_avg_fn=get_ema_multi_avg_fn(0.98))
+    average = AveragedModel(denoiser, multi_avg_fn=get_ema_multi_avg_fn(0.98))  # type: ignore[no-untyped-call]
     for _ in range(config.steps):
         rows, strengths = lesson.batch(config.batch, rng)
         noised = add_noise(rows, layout.start(rows), layout.hidden, rng)
@@ -233,8 +234,7 @@ def _fit(tilted: TiltedGenerator, lesson: _Lesson, config: TiltConfig, rng: torc
         optimiser.step()
         rates.step()
         average.update_parameters(denoiser)
-    kept: Denoiser = average.module.eval()
-    return kept
+    return cast("Denoiser", average.module.eval())
 
 
 def _rungs(pool: WeightedRows, reached: float, strength: float, share: float) -> list[float]:
@@ -290,7 +290,3 @@ def systematic(weights: Float[Tensor, " m"], count: int, rng: torch.Generator) -
 
 def _levels(strengths: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
     return (strengths.float().log1p() / math.log1p(MOST)).clamp(max=1)
-
-
-def _level(strength: float) -> float:
-    return float(_levels(torch.tensor([strength]))[0])

@@ -12,7 +12,8 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Literal
 
 import numpy as np
 import pytorch_lightning as pl
@@ -32,6 +33,13 @@ from graphs.space import SearchSpace
 
 MOST_GRAPHS = 50_000
 """Training graphs at most: all of a listed space up to some more than this, else a random sample of it."""
+JUDGED = 8_192
+"""Training graphs on which the bound is measured at the end."""
+CELL = 8
+"""Slots of a cell; a space of twice as many has a larger network."""
+Distinct = Literal["network", "description"]
+WatchSteps = Callable[[int, int, float], object]
+"""Called with the numbers of finished steps and of all, and the loss in nats a slot."""
 EPOCH = 50
 """Steps of an epoch, at whose end checkpoints are written."""
 
@@ -76,7 +84,9 @@ class GraphDataModule(pl.LightningDataModule):
         self.config = config
 
     def train_dataloader(self) -> DataLoader[Tensor]:
-        sampler = _Shuffled(len(self.rows), self.config)
+        trainer = self.trainer  # there is none where a user asks for batches without training
+        seen = trainer.global_step * trainer.accumulate_grad_batches if trainer else 0
+        sampler = _Shuffled(len(self.rows), self.config, seen)
         own = torch.Generator()  # the loader would draw from the global random state, though it has no workers
         return DataLoader(_Rows(self.rows), sampler=sampler, batch_size=None, generator=own)
 
@@ -112,34 +122,54 @@ class DiffusionModule(pl.LightningModule):
 
 def train_generator(
     space: SearchSpace,
-    config: TrainingConfig,
+    config: TrainingConfig | None = None,
     size: DenoiserConfig | None = None,
     graphs: Sequence[ArchGraph] | None = None,
-    watch: Callable[[int, float], object] = lambda _step, _loss: None,
+    distinct: Distinct = "description",
+    watch: WatchSteps = lambda *_: None,
 ) -> DiffusionGenerator:
     """A generator trained on unlabelled graphs of `space`; the same arguments give the same weights.
 
     Args:
-        size: of the network; `usual_size` unless given.
+        config: the space's `usual_config` unless given.
+        size: of the network; the space's `usual_size` unless given.
         graphs: what to train on; `training_graphs` unless given.
-        watch: called with the number of finished steps and the loss in nats a slot.
+        distinct: whether each description counts once, or each network.
+        watch: called with the numbers of finished steps and of all, and the loss in nats a slot.
     """
-    graphs = training_graphs(space, config.seed) if graphs is None else graphs
+    layout = layout_of(space)
+    config = config or usual_config(layout)
+    law = distinct if graphs is None else "given"
+    graphs = training_graphs(space, config.seed, distinct) if graphs is None else graphs
     data = GraphDataModule(space, graphs, config)
-    size = size or usual_size(data.layout)
-    module = DiffusionModule(data.layout, size, config)
+    module = DiffusionModule(data.layout, size or usual_size(layout), config)
     started = time.perf_counter()
     with _quiet():
         _fit(_trainer(config, watch), module, data)
-    return finished_generator(module, data, time.perf_counter() - started)
+    return finished_generator(module, data, law, time.perf_counter() - started)
 
 
-def finished_generator(module: DiffusionModule, data: GraphDataModule, seconds: float) -> DiffusionGenerator:
-    """The generator of a module that has been trained on `data`, which took `seconds`."""
-    provenance = {**asdict(module.config), "graphs": len(data.rows), "seconds": round(seconds, 2)}
+def finished_generator(module: DiffusionModule, data: GraphDataModule, law: str, seconds: float) -> DiffusionGenerator:
+    """The generator of a module that has been trained on `data`, with what is known about its training.
+
+    Args:
+        law: "description" or "network" where `data` is `training_graphs` of that kind, else "given".
+        seconds: that the training took.
+    """
+    module = module.cpu().eval()
+    rng = torch.Generator().manual_seed(module.config.seed)
+    rows = data.rows[torch.randint(len(data.rows), (JUDGED,), generator=rng)].long()
+    with torch.no_grad():
+        bound = float(torch.cat([module.bound(part, rng) for part in torch.split(rows, 1024)]).mean())
+    provenance = {
+        **asdict(module.config),
+        "law": law,
+        "graphs": len(data.rows),
+        "seconds": round(seconds, 2),
+        "bound": round(bound, 4),
+    }
     starts, weights = distinct_starts(data.layout, data.rows.long())
-    denoiser = module.denoiser.cpu()
-    return DiffusionGenerator(data.layout.space, denoiser.config, denoiser, starts, weights, provenance)
+    return DiffusionGenerator(data.layout.space, module.denoiser.config, module.denoiser, starts, weights, provenance)
 
 
 def training_callbacks(config: TrainingConfig) -> list[pl.Callback]:
@@ -149,13 +179,19 @@ def training_callbacks(config: TrainingConfig) -> list[pl.Callback]:
 
 def usual_size(layout: Layout) -> DenoiserConfig:
     """A network that suits the number of slots."""
-    return DenoiserConfig()
+    return DenoiserConfig() if len(layout) < 2 * CELL else DenoiserConfig(width=96)
 
 
-def training_graphs(space: SearchSpace, seed: int) -> Sequence[ArchGraph]:
-    """One description of every network where the space can be listed, else random architectures."""
+def usual_config(layout: Layout, seed: int = 0, steps: int | None = None) -> TrainingConfig:
+    """Training that suits the number of slots; `steps` takes the place of the usual number."""
+    usual = TrainingConfig(seed=seed) if len(layout) < 2 * CELL else TrainingConfig(seed=seed, steps=3_000)
+    return usual if steps is None else replace(usual, steps=steps)
+
+
+def training_graphs(space: SearchSpace, seed: int, distinct: Distinct = "description") -> Sequence[ArchGraph]:
+    """Every description, or one of every network, where the space can be listed, else random architectures."""
     if space.enumerable and (space.size or 0) <= 4 * MOST_GRAPHS:
-        return space.networks
+        return space.networks if distinct == "network" else tuple(space.enumerate())
     rng = np.random.default_rng(seed)
     return [space.sample(rng) for _ in range(MOST_GRAPHS)]
 
@@ -178,7 +214,7 @@ def _fit(trainer: pl.Trainer, module: DiffusionModule, data: GraphDataModule) ->
 
 
 class _Watch(pl.Callback):
-    def __init__(self, watch: Callable[[int, float], object]) -> None:
+    def __init__(self, watch: WatchSteps) -> None:
         self.watch = watch
 
     def on_train_batch_end(
@@ -186,7 +222,7 @@ class _Watch(pl.Callback):
     ) -> None:
         if trainer.global_step % 20 == 0 or trainer.global_step == trainer.max_steps:
             loss = outputs["loss"] if isinstance(outputs, dict) else outputs
-            self.watch(trainer.global_step, float(loss))  # type: ignore[arg-type]
+            self.watch(trainer.global_step, trainer.max_steps, float(loss))  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -203,7 +239,7 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _trainer(config: TrainingConfig, watch: Callable[[int, float], object]) -> pl.Trainer:
+def _trainer(config: TrainingConfig, watch: WatchSteps) -> pl.Trainer:
     return pl.Trainer(
         max_steps=config.steps,
         accelerator="cpu",
@@ -230,28 +266,24 @@ class _Rows(Dataset[Tensor]):
 
 
 class _Shuffled(Sampler[Tensor]):
-    """The row numbers of an epoch's batches, cut from one permutation of all rows after another."""
+    """The row numbers of the next epoch's batches, cut from one permutation of all rows after another.
 
-    def __init__(self, rows: int, config: TrainingConfig) -> None:
-        self.rows, self.config, self.epoch = rows, config, 0
+    It counts batches itself: Lightning, going on from a checkpoint, ends the epoch it was in at some other step.
+    """
+
+    def __init__(self, rows: int, config: TrainingConfig, seen: int) -> None:
+        self.rows, self.config, self.seen = rows, config, seen
         self._permutation = (-1, torch.empty(0, dtype=torch.int64))
-
-    def set_epoch(self, epoch: int) -> None:
-        """Lightning calls this before each epoch."""
-        self.epoch = epoch
 
     def __len__(self) -> int:
         return EPOCH
 
     def __iter__(self) -> Iterator[Tensor]:
-        for step in range(self.epoch * EPOCH, (self.epoch + 1) * EPOCH):
-            places = torch.arange(step * self.config.batch, (step + 1) * self.config.batch)
-            yield torch.cat(
-                [
-                    self._pass(int(k))[places[places // self.rows == k] % self.rows]
-                    for k in (places // self.rows).unique()
-                ]
-            )
+        for _ in range(EPOCH):
+            places = torch.arange(self.seen * self.config.batch, (self.seen + 1) * self.config.batch)
+            self.seen += 1
+            passes = torch.unique(places // self.rows)
+            yield torch.cat([self._pass(int(k))[places[places // self.rows == k] % self.rows] for k in passes])
 
     def _pass(self, number: int) -> Tensor:
         if self._permutation[0] != number:

@@ -9,11 +9,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from archgen.testing.evaluator import EvaluatorContract
     from archgen.testing.generator import GeneratorContract
+    from archgen.testing.layout import LayoutContract
     from archgen.testing.space import SpaceContract
     from archgen.testing.strategy import StrategyContract
     from archgen.testing.surrogate import SurrogateContract
 
-__all__ = ["EvaluatorContract", "GeneratorContract", "SpaceContract", "StrategyContract", "SurrogateContract"]
+__all__ = [
+    "EvaluatorContract",
+    "GeneratorContract",
+    "LayoutContract",
+    "SpaceContract",
+    "StrategyContract",
+    "SurrogateContract",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from archgen.testing.decoder import DecoderContract
+from archgen.testing.layout import LayoutContract
 from graphs.archgraph import INPUT, ArchGraph, Op
 from graphs.batch import decode, encode
 from graphs.convert import from_networkx, from_pyg, to_networkx, to_pyg
@@ -16,8 +16,8 @@ from graphs.graph_json import graph_from_json, graph_to_json
 from graphs.space import ID_VERSION, SearchSpace
 
 
-class SpaceContract(DecoderContract):
-    """What every `SearchSpace` must hold, the decoder's part included.
+class SpaceContract(LayoutContract):
+    """What every `SearchSpace` must hold, its layout's part included.
 
     Override the attributes where your space is special:
 

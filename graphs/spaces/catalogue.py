@@ -1,11 +1,25 @@
 """The spaces that come with archgen, by name."""
 
+from collections.abc import Callable
+from functools import partial
+
 from graphs.errors import unknown_name
 from graphs.space import SearchSpace
+from graphs.spaces.free_dag import FreeDag
 from graphs.spaces.nas_bench_graph import NasBenchGraph
 from graphs.spaces.nasbench201 import NasBench201
+from graphs.spaces.ofa_mobilenetv3 import OfaMobileNetV3
 
-SPACES: dict[str, type[SearchSpace]] = {space.name: space for space in (NasBenchGraph, NasBench201)}
+CELL_OPERATIONS = ("conv1x1", "conv3x3", "maxpool3x3")
+"""The operations of NAS-Bench-101."""
+
+SPACES: dict[str, Callable[[], SearchSpace]] = {
+    **{space.name: space for space in (NasBenchGraph, NasBench201, OfaMobileNetV3)},
+    "free-dag": partial(FreeDag, "free-dag", 9, 9, CELL_OPERATIONS),
+    "synthetic-dag-16": partial(FreeDag, "synthetic-dag-16", 16, None, CELL_OPERATIONS),
+    "synthetic-dag-32": partial(FreeDag, "synthetic-dag-32", 32, None, CELL_OPERATIONS),
+    "synthetic-dag-64": partial(FreeDag, "synthetic-dag-64", 64, None, CELL_OPERATIONS),
+}
 
 
 def get_space(name: str) -> SearchSpace:

@@ -18,6 +18,7 @@ import numpy as np
 from graphs.archgraph import INPUT, OUTPUT, ArchGraph, Op
 from graphs.errors import InvalidArchitecture
 from graphs.space import Field, SearchSpace, log10_of
+from graphs.spaces.nasbench201_costs import network_costs
 
 if TYPE_CHECKING:
     from graphs.layout import Layout
@@ -126,6 +127,14 @@ class NasBench201(SearchSpace):
         from graphs.layout import ProductLayout  # torch is loaded only by those who draw
 
         return ProductLayout(self, [self.build(OPERATIONS[:1] * len(CELL_EDGES))])
+
+    def costs(self, graph: ArchGraph) -> dict[str, float]:
+        """Millions of parameters and of MACs of the network with 10 classes, as the benchmark counts them.
+
+        They are those of the description: an operation that reaches nothing is built, and counted, all the same.
+        """
+        costs = network_costs(self._operations(graph))
+        return {"params": costs.params / 1e6, "macs": costs.macs / 1e6}
 
     def _operations(self, graph: ArchGraph) -> tuple[str, ...]:
         self.check(graph)

@@ -1,4 +1,4 @@
-"""Two toy spaces small enough to list, laws over them, and the denoiser that knows such a law exactly."""
+"""Toy spaces small enough to list, laws over them, and predictions that know such a law exactly."""
 
 import itertools
 import math
@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from archgen.diffusion.denoiser import Denoiser, DenoiserConfig
-from archgen.diffusion.process import Masked, Slots, hide, varying_slots
+from archgen.diffusion.denoiser import IMPOSSIBLE
 from graphs.archgraph import INPUT, OUTPUT, ArchGraph, Op
-from graphs.batch import GraphBatch, encode
+from graphs.batch import encode
 from graphs.errors import InvalidArchitecture
+from graphs.layout import Layout
 from graphs.space import Field, SearchSpace, log10_of
 
 
@@ -56,6 +56,58 @@ class ListedSpace(SearchSpace):
         return graph
 
 
+class EdgeLayout(Layout):
+    """For spaces of one field: a slot for each operation and each edge that varies, by comparison with the list.
+
+    Where the output is, and thus the number of nodes, is given from the start. All edges are coupled.
+    """
+
+    def __init__(self, space: ListedSpace) -> None:
+        batch = encode(space, space.listed)
+        output, absent = len(space.fields[0].choices) - 1, len(space.fields[0].choices)
+        codes = torch.where(batch.mask, batch.codes[..., 0], absent)
+        nodes = (codes != codes[0]).any(0).nonzero()[:, 0].tolist()
+        edges = [tuple(edge) for edge in (batch.adj != batch.adj[0]).any(0).nonzero().tolist()]
+        held = [codes[:, node].unique() for node in nodes]
+        columns = [
+            torch.searchsorted(kinds, codes[:, node].contiguous()) for kinds, node in zip(held, nodes, strict=True)
+        ]
+        self.rows = torch.stack([*columns, *(batch.adj[:, i, j].long() for i, j in edges)], 1)
+        self.given = [[place for place, kind in enumerate(kinds.tolist()) if kind >= output] for kinds in held]
+        self.graphs = {tuple(row): graph for row, graph in zip(self.rows.tolist(), space.listed, strict=True)}
+        sizes = [len(kinds) for kinds in held]
+        free = math.prod(sizes) * 2 ** len(edges) == space.size
+        restricted = () if free else range(len(nodes) + len(edges))
+        slots = [(node, 0) for node in nodes]
+        coupled = [range(len(nodes), len(nodes) + len(edges))]
+        super().__init__(space, batch.adj.all(0)[None], slots, sizes, edges, restricted, coupled)
+
+    def read(self, graphs: Sequence[ArchGraph]) -> Tensor:
+        for graph in graphs:
+            self.space.check(graph)
+        return self.rows[[self.space.places[graph] for graph in graphs]]  # type: ignore[attr-defined]
+
+    def write(self, values: Tensor) -> list[ArchGraph]:
+        rows = [tuple(row) for row in values.tolist()]
+        for row in rows:
+            if row not in self.graphs:
+                raise InvalidArchitecture(f"{self.space.name}: no graph has the row {row}")
+        return [self.graphs[row] for row in rows]
+
+    def start(self, values: Tensor) -> Tensor:
+        start = super().start(values)
+        for slot, kinds in enumerate(self.given):
+            known = torch.isin(values[:, slot], torch.tensor(kinds, dtype=torch.int64))
+            start[known, slot] = values[known, slot]
+        return start
+
+    def allowed(self, values: Tensor, slot: int) -> Tensor:
+        blank = values.clone()
+        blank[:, slot] = self.hidden[slot]
+        agree = ((blank[:, None] == self.rows) | (blank == self.hidden)[:, None]).all(2)
+        return agree.double() @ torch.nn.functional.one_hot(self.rows[:, slot], self.sizes[slot]).double() > 0
+
+
 class ProductSpace(ListedSpace):
     """All slots are free: two layers of three operations, three edges that may be there. 72 graphs."""
 
@@ -71,6 +123,9 @@ class ProductSpace(ListedSpace):
         super().__init__(
             [ArchGraph((INPUT, Op(x), Op(y), OUTPUT), chain + wires) for (x, y) in layers for wires in free]
         )
+
+    def layout(self) -> Layout:
+        return EdgeLayout(self)
 
 
 class TreeSpace(ListedSpace):
@@ -92,29 +147,44 @@ class TreeSpace(ListedSpace):
         super().__init__([ArchGraph((INPUT, *ops, OUTPUT), edges) for edges, ops in every])
 
 
-class ExactDenoiser(Denoiser):
-    """Each slot's law given the known slots, by summing over all graphs of a space; no weights are used."""
+class GrowingSpace(ListedSpace):
+    """A chain of one to three layers of two operations, and any of the edges that leave one node out. 84 graphs."""
 
-    def __init__(self, space: ListedSpace, law: Tensor) -> None:
-        super().__init__(space, DenoiserConfig(width=4, layers=1, heads=1))
-        self.every = encode(space, space.listed)
-        self.law = law.double()
-        k = max(len(field.choices) for field in space.fields)
-        self.nodes = torch.nn.functional.one_hot(self.every.codes, k).double().flatten(1)
-        self.shape = (*self.every.codes.shape[1:], k)
-        self.edges = self.every.adj.double().flatten(1)
+    name = "toy-growing"
+    summary = "the number of nodes varies"
+    fields = (Field("op", ("input", "a", "b", "output")),)
+    max_nodes = 5
 
-    def forward(self, masked: Masked) -> tuple[Tensor, Tensor]:
-        b, k = len(masked), self.shape[-1]
-        codes = torch.nn.functional.one_hot(masked.codes.clamp(max=k - 1), k) * ~masked.hidden_nodes[..., None]
-        wires = [((masked.edges == state) & ~masked.hidden_edges).double().flatten(1) for state in (0, 1)]
-        agreed = codes.double().flatten(1) @ self.nodes.T + wires[1] @ self.edges.T + wires[0] @ (1 - self.edges).T
-        known = (~masked.hidden_nodes).sum((1, 2)) + (~masked.hidden_edges).sum((1, 2))
-        joint = self.law * (agreed == known[:, None])
-        joint = joint / joint.sum(1, keepdim=True)
-        nodes = (joint @ self.nodes).view(b, *self.shape).log().clamp(min=-50).masked_fill(~self.choices, -torch.inf)
-        edges = (joint @ self.edges).clamp(0, 1).view(masked.edges.shape)
-        return nodes, torch.logit(edges).clamp(-50, 50)
+    def __init__(self) -> None:
+        graphs = []
+        for depth in (1, 2, 3):
+            chain = tuple((i, i + 1) for i in range(depth + 1))
+            over = [(i, i + 2) for i in range(depth)]
+            some = [wires for r in range(depth + 1) for wires in itertools.combinations(over, r)]
+            for ops, wires in itertools.product(itertools.product("ab", repeat=depth), some):
+                graphs.append(ArchGraph((INPUT, *map(Op, ops), OUTPUT), tuple(sorted(chain + wires))))
+        super().__init__(graphs)
+
+    def layout(self) -> Layout:
+        return EdgeLayout(self)
+
+
+class Exact:
+    """Each slot's log-probabilities given the known slots, by summing over all graphs of a space."""
+
+    def __init__(self, layout: Layout, law: Tensor) -> None:
+        self.layout, self.law = layout, law.double()
+        self.rows = layout.read(list(layout.space.enumerate()))
+        k = max(layout.sizes)
+        self.takes = torch.nn.functional.one_hot(self.rows, k).double()
+        self.impossible = torch.arange(k) >= layout.hidden[:, None]
+
+    def __call__(self, values: Tensor) -> Tensor:
+        agree = ((values[:, None] == self.rows) | (values == self.layout.hidden)[:, None]).all(2)
+        joint = self.law * agree
+        found = (joint @ self.takes.flatten(1)).view(len(values), *self.takes.shape[1:])
+        log_p = (found / joint.sum(1)[:, None, None]).log().clamp(min=-60)
+        return log_p.masked_fill(self.impossible, IMPOSSIBLE)
 
 
 @pytest.fixture(scope="session")
@@ -128,8 +198,19 @@ def tree_space() -> TreeSpace:
 
 
 @pytest.fixture(scope="session")
-def exact_denoiser() -> type[ExactDenoiser]:
-    return ExactDenoiser
+def growing_space() -> GrowingSpace:
+    return GrowingSpace()
+
+
+@pytest.fixture(scope="session", params=["product", "tree", "growing"])
+def toy(request) -> ListedSpace:
+    """Each of the toy spaces: free edges, wirings, a varying number of nodes."""
+    return request.getfixturevalue(f"{request.param}_space")
+
+
+@pytest.fixture(scope="session")
+def exact() -> type[Exact]:
+    return Exact
 
 
 @pytest.fixture(scope="session")
@@ -145,41 +226,9 @@ def product_law(product_space: ProductSpace) -> Tensor:
 
 
 @pytest.fixture(scope="session")
-def tree_law(tree_space: TreeSpace) -> Tensor:
-    """A law of `tree_space` of no particular form."""
-    return torch.randn(tree_space.size, generator=torch.Generator().manual_seed(5), dtype=torch.float64).softmax(0)
-
-
-@pytest.fixture(scope="session")
-def all_masks() -> Callable[[GraphBatch, Slots, Tensor], Masked]:
-    """One graph under each of the 2^slots sets of masked slots."""
-
-    def masks(clean: GraphBatch, slots: Slots, mask_codes: Tensor) -> Masked:
-        m = slots.count
-        bits = (torch.arange(2**m)[:, None] >> torch.arange(m)) % 2 == 1
-        count = int(slots.nodes.sum())
-        nodes = torch.zeros(2**m, *slots.nodes.shape, dtype=torch.bool)
-        edges = torch.zeros(2**m, *slots.edges.shape, dtype=torch.bool)
-        nodes[:, slots.nodes] = bits[:, :count]
-        edges[:, slots.edges] = bits[:, count:]
-        return hide(repeat(clean, 2**m), nodes, edges, mask_codes)
-
-    return masks
-
-
-@pytest.fixture(scope="session")
-def repeated() -> Callable[[GraphBatch, int], GraphBatch]:
-    """A batch of one graph, many times."""
-    return repeat
-
-
-def repeat(clean: GraphBatch, times: int) -> GraphBatch:
-    return GraphBatch(*(part.expand(times, *part.shape[1:]) for part in (clean.codes, clean.adj, clean.mask)))
-
-
-@pytest.fixture(scope="session")
-def slots_of() -> Callable[[ListedSpace], Slots]:
-    return lambda space: varying_slots(encode(space, space.listed))
+def law_of() -> Callable[[ListedSpace], Tensor]:
+    """A law of a space of no particular form."""
+    return lambda space: torch.randn(space.size, generator=torch.Generator().manual_seed(5)).double().softmax(0)
 
 
 @pytest.fixture(scope="session")
@@ -192,10 +241,8 @@ def distance_to() -> Callable[[ListedSpace, Sequence[ArchGraph], Tensor], tuple[
 
     def distance(space: ListedSpace, graphs: Sequence[ArchGraph], law: Tensor) -> tuple[float, float]:
         draws = len(graphs)
-        found = torch.zeros(space.size, dtype=torch.float64)
-        found.index_add_(
-            0, torch.tensor([space.places[graph] for graph in graphs]), torch.ones(draws, dtype=torch.float64)
-        )
+        places = torch.tensor([space.places[graph] for graph in graphs])
+        found = torch.bincount(places, minlength=space.size).double()
         floor = float((law * (1 - law) / draws).sqrt().sum()) / 2
         limit = floor + math.sqrt(math.log(1e6) / (2 * draws))
         return float((found / draws - law).abs().sum()) / 2, limit

@@ -1,108 +1,129 @@
 """What the denoiser may and may not see, and what comes out of it."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from torch import Tensor
 
-from archgen.diffusion.denoiser import Denoiser, DenoiserConfig
+from archgen.diffusion.denoiser import IMPOSSIBLE, Denoiser, DenoiserConfig
 from archgen.diffusion.generator import new_denoiser
-from archgen.diffusion.process import add_noise, hide, negative_elbo
-from graphs.batch import encode
+from archgen.diffusion.process import add_noise, negative_elbo
+from graphs.layout import Layout, layout_of
 from graphs.spaces.nas_bench_graph import NasBenchGraph
 from graphs.spaces.nasbench201 import NasBench201
 
 SIZE = DenoiserConfig(width=16, layers=2, heads=4)
+BUILT_IN = [NasBenchGraph(), NasBench201()]
 
 
-@pytest.fixture(scope="module")
-def denoiser(tree_space) -> Denoiser:
-    return new_denoiser(tree_space, SIZE, 0).eval()
+def network(layout: Layout, **options: bool) -> Denoiser:
+    return new_denoiser(layout, replace(SIZE, **options), 0).eval()
 
 
-def test_shapes_and_minus_infinity_past_the_last_choice(tree_space, denoiser, slots_of) -> None:
-    clean = encode(tree_space, tree_space.listed[:7])
-    masked = add_noise(clean, slots_of(tree_space), torch.rand(7), denoiser.mask_codes, torch.Generator())
-    nodes, edges = denoiser(masked)
-    assert nodes.shape == (7, 5, 2, 4)
-    assert edges.shape == (7, 5, 5)
-    assert torch.isneginf(nodes[:, :, 1, 3:]).all(), "`bits` has three choices"
-    assert torch.isfinite(nodes[:, :, 0]).all()
-    assert torch.isfinite(nodes[:, :, 1, :3]).all()
-    assert torch.isfinite(edges).all()
+def partly_hidden(layout: Layout, count: int, seed: int = 0) -> Tensor:
+    """Random values, known and hidden, valid or not."""
+    rng = torch.Generator().manual_seed(seed)
+    return (torch.rand(count, len(layout), generator=rng) * (layout.hidden + 1)).long()
 
 
-@pytest.mark.parametrize("space", [NasBenchGraph(), NasBench201()], ids=lambda space: space.name)
-def test_shapes_on_the_built_in_spaces(space) -> None:
-    clean = encode(space, [space.parse(TEXTS[space.name])] * 2)
-    everything = torch.ones_like(clean.codes).bool(), torch.ones_like(clean.adj)
-    network = new_denoiser(space, SIZE, 0)
-    nodes, edges = network(hide(clean, *everything, network.mask_codes))
-    assert nodes.shape == (2, space.max_nodes, 1, len(space.fields[0].choices))
-    assert edges.shape == (2, space.max_nodes, space.max_nodes)
+def check_logits(layout: Layout) -> None:
+    logits = network(layout)(partly_hidden(layout, 7))
+    assert logits.shape == (7, len(layout), max(layout.sizes))
+    for slot, size in enumerate(layout.sizes):
+        assert (logits[:, slot, size:] == IMPOSSIBLE).all()
+        assert (logits[:, slot, :size].abs() < 1e3).all()
 
 
-TEXTS = {
-    "nas-bench-graph": "0012|gat|gcn|skip|fc",
-    "nasbench201": "|none~0|+|none~0|none~1|+|none~0|none~1|nor_conv_3x3~2|",
-}
+def test_a_logit_for_every_choice_and_none_past_the_last(toy) -> None:
+    check_logits(layout_of(toy))
 
 
-def test_gradients_reach_every_parameter(tree_space, slots_of) -> None:
-    network = new_denoiser(tree_space, SIZE, 1)
-    clean, time = encode(tree_space, tree_space.listed), torch.linspace(0.1, 1, 81)
-    masked = add_noise(clean, slots_of(tree_space), time, network.mask_codes, torch.Generator().manual_seed(1))
-    negative_elbo(*network(masked), clean, masked, time).mean().backward()
-    for name, parameter in network.named_parameters():
+@pytest.mark.parametrize("space", BUILT_IN, ids=lambda space: space.name)
+def test_logits_on_the_built_in_spaces(space) -> None:
+    check_logits(layout_of(space))
+
+
+def test_an_impossible_choice_has_no_probability() -> None:
+    """Even beside logits as low as a network could give."""
+    logits = torch.tensor([-1e4, -1e4, IMPOSSIBLE])
+    assert logits.softmax(0).tolist() == [0.5, 0.5, 0.0]
+
+
+def test_gradients_reach_every_parameter(toy) -> None:
+    layout = layout_of(toy)
+    denoiser, rows = new_denoiser(layout, SIZE, 1), layout.read(toy.listed)
+    noise = add_noise(rows, layout.start(rows), layout.hidden, torch.Generator().manual_seed(1))
+    negative_elbo(denoiser(noise.values), rows, noise).mean().backward()
+    for name, parameter in denoiser.named_parameters():
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
         assert parameter.grad.abs().max() > 0, name
 
 
-def test_the_value_behind_a_mask_cannot_leak(tree_space, denoiser, slots_of) -> None:
-    """All 81 graphs under the same mask agree on the known slots or differ in them; equal views give equal outputs."""
-    clean, slots = encode(tree_space, tree_space.listed), slots_of(tree_space)
-    nodes, edges = denoiser(
-        hide(clean, slots.nodes.expand(81, 5, 2), slots.edges.expand(81, 5, 5), denoiser.mask_codes)
-    )
-    assert torch.equal(nodes, nodes[:1].expand_as(nodes))
-    assert torch.equal(edges, edges[:1].expand_as(edges))
+def check_every_slot_is_seen(layout: Layout) -> None:
+    """Each value that a slot may hold, the hidden one too, gives other logits of every other slot."""
+    denoiser = network(layout)
+    for slot in range(len(layout)):
+        values = layout.hidden.repeat(layout.sizes[slot] + 1, 1)
+        values[:, slot] = torch.arange(len(values))
+        logits = denoiser(values)
+        for a, b in torch.combinations(torch.arange(len(values))).tolist():
+            moved = (logits[a] - logits[b]).abs().amax(1) > 1e-7
+            moved[slot] = True
+            assert moved.all(), f"slots {(~moved).nonzero()[:, 0].tolist()} do not see slot {slot} go from {a} to {b}"
 
 
-@pytest.mark.parametrize("node", [1, 3])
-def test_one_hidden_slot_changes_nothing_and_one_shown_slot_does(tree_space, denoiser, node: int) -> None:
-    """Two graphs that differ in the `bits` of one node."""
-    same = [*tree_space.layers[:1] * 3]
-    pair = []
-    for bits in (1, 2):
-        ops = list(same)
-        ops[node - 1] = tree_space.layers[bits]
-        pair.append(next(g for g in tree_space.listed if g.ops[1:-1] == tuple(ops)))
-    clean = encode(tree_space, pair)
-    hidden = torch.zeros_like(clean.codes).bool()
-    no_edge = torch.zeros_like(clean.adj)
-    shown, _ = denoiser(hide(clean, hidden, no_edge, denoiser.mask_codes))
-    hidden[:, node, 1] = True
-    masked, _ = denoiser(hide(clean, hidden, no_edge, denoiser.mask_codes))
-    assert torch.equal(masked[0], masked[1])
-    other = 1 if node == 3 else 3
-    assert not torch.equal(shown[0, other], shown[1, other]), "what is known must reach the other nodes"
+def test_what_a_slot_holds_reaches_every_other_slot(toy) -> None:
+    check_every_slot_is_seen(layout_of(toy))
 
 
-def test_a_shown_edge_reaches_every_node(tree_space, denoiser) -> None:
-    clean = encode(tree_space, [tree_space.listed[0], tree_space.listed[27]])  # same layers on two wirings
-    assert torch.equal(clean.codes[0], clean.codes[1])
-    none = torch.zeros_like(clean.codes).bool()
-    nodes, _ = denoiser(hide(clean, none, torch.zeros_like(clean.adj), denoiser.mask_codes))
-    assert ((nodes[0] - nodes[1]).nan_to_num().abs().amax((1, 2)) > 0).all()
+@pytest.mark.parametrize("space", BUILT_IN, ids=lambda space: space.name)
+def test_what_a_slot_holds_reaches_every_other_slot_of_the_built_in_spaces(space) -> None:
+    check_every_slot_is_seen(layout_of(space))
 
 
-def test_rows_do_not_see_each_other(tree_space, denoiser, slots_of) -> None:
-    clean = encode(tree_space, tree_space.listed)
-    masked = add_noise(clean, slots_of(tree_space), torch.rand(81), denoiser.mask_codes, torch.Generator())
-    one = hide(clean[9:10], masked.hidden_nodes[9:10], masked.hidden_edges[9:10], denoiser.mask_codes)
-    for together, alone in zip(denoiser(masked), denoiser(one), strict=True):
-        torch.testing.assert_close(together[9:10], alone, rtol=1e-4, atol=1e-5)
+def test_a_space_of_wirings_alone_and_of_edges_alone(tree_space, product_space) -> None:
+    for space in (tree_space, product_space):
+        same = [graph for graph in space.listed if graph.ops == space.listed[0].ops]
+        part = type("Part", (type(space),), {"__init__": lambda self, kept=same: _list(self, kept)})()
+        layout = layout_of(part)
+        assert not layout.node_slots
+        check_logits(layout)
+        states = network(layout)(layout.read(part.listed))
+        assert states.shape[0] == len(same)
 
 
-def test_mask_codes_count_the_choices(denoiser) -> None:
-    assert denoiser.mask_codes.tolist() == [4, 3]
-    assert denoiser.choices.tolist() == [[True] * 4, [True, True, True, False]]
+def _list(space, graphs) -> None:
+    space.listed = tuple(graphs)
+    space.places = {graph: place for place, graph in enumerate(graphs)}
+
+
+def test_rows_do_not_see_each_other(toy) -> None:
+    layout = layout_of(toy)
+    denoiser, values = network(layout), partly_hidden(layout, 50)
+    together = denoiser(values)
+    torch.testing.assert_close(denoiser(values[9:11]), together[9:11], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(denoiser(values.flip(0)), together.flip(0), rtol=1e-4, atol=1e-5)
+
+
+def test_the_level_changes_nothing_at_first_and_something_once_it_is_learned(tree_space) -> None:
+    layout = layout_of(tree_space)
+    values, low, high = partly_hidden(layout, 5), torch.zeros(5), torch.ones(5)
+    plain, guided = network(layout), network(layout, levels=True)
+    guided.load_state_dict(plain.state_dict(), strict=False)
+    for level in (None, low, high):
+        assert torch.equal(guided(values, level), plain(values))
+    assert guided.level is not None
+    torch.nn.init.normal_(guided.level.net[2].weight, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(guided(values, low), guided(values))
+    apart = (guided(values, high) - guided(values, low))[..., 0].abs()
+    assert (apart > 0).all()
+    mixed = guided(values, torch.tensor([0.0, 0.0, 1.0, 1.0, 1.0]))
+    torch.testing.assert_close(mixed[:2], guided(values, low)[:2])
+    torch.testing.assert_close(mixed[2:], guided(values, high)[2:])
+
+
+def test_only_nodes_that_vary_are_looked_at_where_the_wiring_is_fixed() -> None:
+    assert network(layout_of(NasBench201())).n == 6
+    assert network(layout_of(NasBenchGraph())).n == 6  # the wiring tells input and output apart

@@ -1,136 +1,158 @@
 """The noise process against its definition, and the bound against the law's own -log p."""
 
+import itertools
 import math
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from archgen.diffusion.process import EDGE_MASK, Masked, Slots, add_noise, hide, negative_elbo, varying_slots
-from graphs.batch import encode
+from archgen.diffusion.denoiser import DenoiserConfig
+from archgen.diffusion.generator import new_denoiser
+from archgen.diffusion.process import Noised, add_noise, negative_elbo
+from graphs.layout import Layout, layout_of
 
 SIX_SIGMA = 6  # a two-sided normal deviate this large comes once in 500 million
 
 
-def test_varying_slots_are_those_that_differ(tree_space) -> None:
-    slots = varying_slots(encode(tree_space, tree_space.listed))
-    assert slots.nodes.tolist() == [[False] * 2, *[[True, True]] * 3, [False] * 2]
-    assert sorted(map(tuple, slots.edges.nonzero().tolist())) == [
-        (0, 2),
-        (0, 3),
-        (1, 2),
-        (1, 3),
-        (1, 4),
-        (2, 3),
-        (2, 4),
-    ]
-    assert slots.count == 13
-    one = varying_slots(encode(tree_space, tree_space.listed[:1]))
-    assert one.count == 0
+def noised(layout: Layout, rows: Tensor, seed: int) -> Noised:
+    return add_noise(rows, layout.start(rows), layout.hidden, torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize("time", [0.05, 0.5, 0.9])
-def test_slots_are_masked_with_probability_time(tree_space, repeated, slots_of, time: float) -> None:
-    draws, slots = 20_000, slots_of(tree_space)
-    clean = repeated(encode(tree_space, tree_space.listed[:1]), draws)
-    masked = add_noise(clean, slots, torch.full((draws,), time), torch.tensor([4, 3]), torch.Generator().manual_seed(1))
-    error = SIX_SIGMA * math.sqrt(time * (1 - time) / draws)
-    assert (masked.hidden_nodes.double().mean(0)[slots.nodes] - time).abs().max() < error
-    assert (masked.hidden_edges.double().mean(0)[slots.edges] - time).abs().max() < error
-    hidden = torch.cat([masked.hidden_nodes[:, slots.nodes], masked.hidden_edges[:, slots.edges]], 1).double()
-    correlation = np.corrcoef(hidden.T.numpy()) - np.eye(slots.count)
-    assert np.abs(correlation).max() < SIX_SIGMA / math.sqrt(draws), "slots must be masked independently"
+def test_hidden_slots_hold_the_hidden_value_and_others_their_own(toy) -> None:
+    layout = layout_of(toy)
+    rows = layout.read(toy.listed).repeat(5, 1)
+    found = noised(layout, rows, 1)
+    assert torch.equal(found.values, torch.where(found.hidden, layout.hidden, rows))
+    assert torch.equal(found.free, (layout.start(rows) == layout.hidden).sum(1))
 
 
-def test_time_is_each_graphs_own_and_one_masks_all(tree_space, slots_of) -> None:
-    clean, slots = encode(tree_space, tree_space.listed[:2]), slots_of(tree_space)
-    masked = add_noise(clean, slots, torch.tensor([1.0, 0.0]), torch.tensor([4, 3]), torch.Generator().manual_seed(2))
-    assert torch.equal(masked.hidden_nodes, torch.stack([slots.nodes, torch.zeros_like(slots.nodes)]))
-    assert torch.equal(masked.hidden_edges, torch.stack([slots.edges, torch.zeros_like(slots.edges)]))
+def test_given_slots_are_never_hidden_and_every_other_one_is(growing_space) -> None:
+    layout = layout_of(growing_space)
+    rows = layout.read(growing_space.listed).repeat(20, 1)
+    given = layout.start(rows) != layout.hidden
+    found = noised(layout, rows, 2)
+    assert given.any()
+    assert not (found.hidden & given).any()
+    assert (found.hidden.any(0) == (~given).any(0)).all()
+    assert found.hidden.any(1).all(), "at least one slot of each row is hidden"
 
 
-def test_fixed_slots_keep_their_values_and_hidden_ones_take_the_mask_code(tree_space, repeated, slots_of) -> None:
-    slots, mask_codes = slots_of(tree_space), torch.tensor([4, 3])
-    clean = repeated(encode(tree_space, tree_space.listed[17:18]), 500)
-    masked = add_noise(clean, slots, torch.rand(500), mask_codes, torch.Generator().manual_seed(3))
-    assert not masked.hidden_nodes[:, ~slots.nodes].any()
-    assert not masked.hidden_edges[:, ~slots.edges].any()
-    assert torch.equal(masked.codes[~masked.hidden_nodes], clean.codes[~masked.hidden_nodes])
-    assert torch.equal(masked.edges[~masked.hidden_edges], clean.adj.long()[~masked.hidden_edges])
-    assert torch.equal(masked.codes == mask_codes, masked.hidden_nodes)
-    assert torch.equal(masked.edges == EDGE_MASK, masked.hidden_edges)
-    assert len(masked) == 500
+def test_every_number_of_hidden_slots_comes_equally_often(tree_space) -> None:
+    """Exactly so where the batch is a multiple of the number of slots, for the numbers are spread over the batch."""
+    layout = layout_of(tree_space)
+    for seed in range(5):
+        found = noised(layout, layout.read(tree_space.listed[:1]).repeat(700, 1), seed)
+        counts = torch.bincount(found.hidden.sum(1), minlength=8).tolist()
+        assert counts[0] == 0
+        assert max(abs(count - 100) for count in counts[1:]) <= 1, counts
 
 
-def test_no_slot_hidden_costs_nothing(product_space, product_law, exact_denoiser) -> None:
-    denoiser, clean = exact_denoiser(product_space, product_law), encode(product_space, product_space.listed)
-    shown = hide(clean, torch.zeros_like(clean.codes).bool(), torch.zeros_like(clean.adj), denoiser.mask_codes)
-    assert torch.equal(negative_elbo(*denoiser(shown), clean, shown, torch.ones(72)), torch.zeros(72).double())
+def test_numbers_are_spread_over_the_batch_in_random_order(tree_space) -> None:
+    """A row's number must not follow from its place: over many batches each of 1 to 7 comes at each place."""
+    layout = layout_of(tree_space)
+    rows = layout.read(tree_space.listed[:7])
+    found = torch.stack([noised(layout, rows, seed).hidden.sum(1) for seed in range(1400)])
+    for place in range(7):
+        counts = torch.bincount(found[:, place], minlength=8)[1:].double()
+        assert float((counts - 200).square().sum() / 200) < 41  # chi-square of 6 degrees: less than 1 in a million
 
 
-@pytest.mark.parametrize("time", [0.1, 0.5, 1.0])
-def test_bound_is_minus_log_p_at_every_time_where_slots_are_independent(
-    product_space, product_law, exact_denoiser, all_masks, slots_of, repeated, time: float
-) -> None:
-    """The mean over all masks at a fixed time is -log p(x): a slot is hidden with probability t and counts 1 / t."""
-    denoiser, slots = exact_denoiser(product_space, product_law), slots_of(product_space)
-    for place in range(0, 72, 5):
-        clean = encode(product_space, [product_space.listed[place]])
-        masked = all_masks(clean, slots, denoiser.mask_codes)
-        hidden = _hidden(masked)
-        chance = time ** hidden.double() * (1 - time) ** (slots.count - hidden)
-        times = torch.full((len(masked),), time, dtype=torch.float64)
-        bound = negative_elbo(*denoiser(masked), repeated(clean, len(masked)), masked, times)
-        assert float((chance * bound).sum()) == pytest.approx(-math.log(product_law[place]), abs=1e-5)
+def test_all_sets_of_one_size_are_equally_likely(tree_space) -> None:
+    layout, draws = layout_of(tree_space), 20_000
+    hidden = noised(layout, layout.read(tree_space.listed[:1]).repeat(draws, 1), 3).hidden
+    for size in (1, 3, 6):
+        sets = (hidden[hidden.sum(1) == size].long() * 2 ** torch.arange(7)).sum(1)
+        counts = torch.bincount(sets, minlength=128).double()
+        expected = len(sets) / math.comb(7, size)
+        used = [sum(2**slot for slot in some) for some in itertools.combinations(range(7), size)]
+        assert counts.sum() == counts[used].sum()
+        z = (counts[used] - expected) / math.sqrt(expected * (1 - 1 / math.comb(7, size)))
+        assert z.abs().max() < SIX_SIGMA
 
 
-def test_bound_over_all_times_is_minus_log_p_for_any_law(
-    tree_space, tree_law, exact_denoiser, all_masks, slots_of, repeated
-) -> None:
-    """With exact conditionals the bound is tight graph by graph (the chain rule, averaged over orders of the slots)."""
-    denoiser, slots = exact_denoiser(tree_space, tree_law), slots_of(tree_space)
-    for place in (0, 31, 80):
-        clean = encode(tree_space, [tree_space.listed[place]])
-        masked = all_masks(clean, slots, denoiser.mask_codes)
-        bound = _integrated(denoiser(masked), repeated(clean, len(masked)), masked, slots)
-        assert bound == pytest.approx(-math.log(tree_law[place]), abs=1e-5)
+def test_the_seed_decides(tree_space) -> None:
+    layout = layout_of(tree_space)
+    rows = layout.read(tree_space.listed)
+    state = torch.get_rng_state()
+    first, again, other = (noised(layout, rows, seed).values for seed in (4, 4, 5))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def all_noise(layout: Layout, row: Tensor) -> tuple[Noised, Tensor]:
+    """One row under every set of hidden slots that noise may choose, and the probability of each."""
+    free = (layout.start(row[None])[0] == layout.hidden).nonzero()[:, 0]
+    m = len(free)
+    hidden = torch.zeros(2**m - 1, len(row), dtype=torch.bool)
+    hidden[:, free] = (torch.arange(1, 2**m)[:, None] >> torch.arange(m)) % 2 == 1
+    chance = torch.tensor([1 / (m * math.comb(m, size)) for size in hidden.sum(1).tolist()], dtype=torch.float64)
+    values = torch.where(hidden, layout.hidden, row)
+    return Noised(values, hidden, torch.full((len(hidden),), m)), chance
+
+
+def test_bound_is_minus_log_p_for_any_law_where_the_conditionals_are_exact(toy, law_of, exact) -> None:
+    """Graph by graph, over all sets of hidden slots: the chain rule, averaged over orders; given its start."""
+    layout, law = layout_of(toy), law_of(toy)
+    predict = exact(layout, law)
+    rows = layout.read(toy.listed)
+    starts = layout.start(rows)
+    for place in range(0, toy.size, 9):
+        noise, chance = all_noise(layout, rows[place])
+        assert float(chance.sum()) == pytest.approx(1)
+        bound = negative_elbo(predict(noise.values), rows[place].expand_as(noise.values), noise)
+        given = law[(starts == starts[place]).all(1)].sum()
+        assert float(chance @ bound) == pytest.approx(-math.log(law[place] / given), abs=1e-5)
+
+
+@pytest.mark.parametrize("place", [0, 3])
+def test_bound_of_any_network_is_the_mean_cost_over_all_orders(growing_space, product_space, place: int) -> None:
+    """Against the orders themselves: 120 of the product's five slots, 720 of a one-layer graph's six open ones."""
+    for space in (product_space, growing_space):
+        layout = layout_of(space)
+        row = layout.read(space.listed)[place]
+        noise, chance = all_noise(layout, row)
+        with torch.no_grad():
+            logits = new_denoiser(layout, DenoiserConfig(8, 1, 2), 1)(noise.values).double() * 3
+        loss = -logits.masked_fill(logits < -1e6, -torch.inf).log_softmax(-1)[:, torch.arange(len(row)), row]
+        cost = {tuple(hidden.tolist()): loss[at] for at, hidden in enumerate(noise.hidden)}
+        free = noise.hidden.any(0).nonzero()[:, 0].tolist()
+        total, orders = 0.0, list(itertools.permutations(free))
+        for order in orders:
+            hidden = [slot in free for slot in range(len(row))]
+            for slot in order:
+                total += float(cost[tuple(hidden)][slot])
+                hidden[slot] = False
+        bound = negative_elbo(logits, row.expand_as(noise.values), noise)
+        assert float(chance @ bound) == pytest.approx(total / len(orders), rel=1e-6)
 
 
 @pytest.mark.parametrize("sharpness", [0.5, 2.0])
 def test_drawn_bound_is_the_entropy_for_the_exact_network_and_more_for_any_other(
-    tree_space, tree_law, exact_denoiser, slots_of, sharpness: float
+    tree_space, law_of, exact, sharpness: float
 ) -> None:
-    """Monte Carlo over graphs, times and masks, as training draws them; fails by chance once in 500 million."""
-    denoiser, draws, rng = exact_denoiser(tree_space, tree_law), 20_000, torch.Generator().manual_seed(4)
-    rows = torch.multinomial(tree_law, draws, replacement=True, generator=rng)
-    clean = encode(tree_space, tree_space.listed)[rows]
-    time = ((torch.rand((), generator=rng) + torch.arange(draws) / draws) % 1).clamp(min=1e-3)
-    masked = add_noise(clean, slots_of(tree_space), time, denoiser.mask_codes, rng)
-    nodes, edges = denoiser(masked)
-    exact = negative_elbo(nodes, edges, clean, masked, time)
-    other = negative_elbo(sharpness * nodes, sharpness * edges, clean, masked, time)
-    entropy = -float((tree_law * tree_law.log()).sum())
-    assert _error(exact) < 0.25
-    assert abs(float(exact.mean()) - entropy) < _error(exact) + 1e-3 * 13  # the times below 1e-3 that are left out
-    assert float((other - exact).mean()) > _error(other - exact)
+    """Monte Carlo over graphs and sets of slots, as training draws them; fails by chance once in 500 million."""
+    layout, law = layout_of(tree_space), law_of(tree_space)
+    predict, rng = exact(layout, law), torch.Generator().manual_seed(4)
+    clean = layout.read(tree_space.listed)[torch.multinomial(law, 20_000, replacement=True, generator=rng)]
+    noise = add_noise(clean, layout.start(clean), layout.hidden, rng)
+    logits = predict(noise.values)
+    bound, other = (negative_elbo(scale * logits, clean, noise) for scale in (1, sharpness))
+    entropy = -float((law * law.log()).sum())
+    assert _error(bound) < 0.25
+    assert abs(float(bound.mean()) - entropy) < _error(bound)
+    assert float((other - bound).mean()) > _error(other - bound)
+
+
+def test_a_row_that_is_given_whole_costs_nothing(tree_space) -> None:
+    layout = layout_of(tree_space)
+    rows = layout.read(tree_space.listed)
+    noise = add_noise(rows, rows, layout.hidden, torch.Generator())
+    assert not noise.hidden.any()
+    assert torch.equal(noise.values, rows)
+    assert not negative_elbo(torch.randn(81, 7, 5), rows, noise).any()
 
 
 def _error(sample: Tensor) -> float:
     return SIX_SIGMA * float(sample.std()) / math.sqrt(len(sample))
-
-
-def _hidden(masked: Masked) -> Tensor:
-    return masked.hidden_nodes.sum((1, 2)) + masked.hidden_edges.sum((1, 2))
-
-
-def _integrated(logits: tuple[Tensor, Tensor], clean, masked: Masked, slots: Slots) -> float:
-    """The integral over t of the mean bound: a polynomial, so that Gauss-Legendre quadrature is exact."""
-    ones = torch.ones(len(masked), dtype=torch.float64)
-    cost, hidden, m = negative_elbo(*logits, clean, masked, ones), _hidden(masked), slots.count
-    points, weights = np.polynomial.legendre.leggauss(m)
-    total = 0.0
-    for t, weight in zip((1 + points) / 2, weights / 2, strict=True):
-        chance = t ** (hidden - 1.0).clamp(min=0) * (1 - t) ** (m - hidden).double()
-        total += weight * float((chance * cost).sum())  # where nothing is hidden the cost is 0
-    return total

@@ -1,4 +1,4 @@
-"""Training: repeatable, quiet, without traces, and down to the entropy of a law that is known."""
+"""Training: repeatable, resumable, quiet, without traces, and down to the entropy of a law that is known."""
 
 import logging
 import math
@@ -6,38 +6,59 @@ import os
 import subprocess
 import sys
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
 
 from archgen.diffusion import training
 from archgen.diffusion.denoiser import DenoiserConfig
 from archgen.diffusion.training import (
+    EPOCH,
     DiffusionModule,
     GraphDataModule,
     TrainingConfig,
+    finished_generator,
     train_generator,
+    training_callbacks,
     training_graphs,
+    usual_config,
+    usual_size,
 )
-from graphs.errors import InvalidOption
+from graphs.archgraph import ArchGraph
+from graphs.errors import InvalidArchitecture, InvalidOption
+from graphs.layout import layout_of
+from graphs.space import SearchSpace
 
-SIZE = DenoiserConfig(width=32, layers=2, heads=2)
+SIZE = DenoiserConfig(width=16, layers=1, heads=2)
 SHORT = TrainingConfig(steps=12, batch=32, seed=3)
+Weights = dict[str, torch.Tensor]
 
 
-def weights(space, config=SHORT, **options) -> dict[str, torch.Tensor]:
+@pytest.fixture(autouse=True)
+def _judged_on_few_graphs(monkeypatch) -> None:
+    monkeypatch.setattr(training, "JUDGED", 500)
+
+
+def weights(space, config=SHORT, **options) -> Weights:
     return train_generator(space, config, SIZE, **options).denoiser.state_dict()
 
 
-def test_the_same_seed_gives_the_same_weights_bit_for_bit(tree_space) -> None:
-    first = weights(tree_space)
+def same(first: Weights, second: Weights) -> bool:
+    """To the bit."""
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(toy) -> None:
+    first = weights(toy)
     torch.rand(5)
     np.random.rand(5)
-    again, other = weights(tree_space), weights(tree_space, TrainingConfig(steps=12, batch=32, seed=4))
-    assert all(torch.equal(first[name], again[name]) for name in first)
+    again, other = weights(toy), weights(toy, TrainingConfig(steps=12, batch=32, seed=4))
+    assert same(first, again)
     assert not any(torch.equal(first[name], other[name]) for name in first if "weight" in name and "norm" not in name)
 
 
@@ -90,66 +111,212 @@ def test_a_fresh_process_trains_without_a_word_or_a_file(tmp_path) -> None:
 
 def test_the_bound_falls_to_the_entropy_of_the_listed_law(tree_space) -> None:
     """All 81 graphs are equally likely, so no network has a bound below log 81; the trained one is within 10 %."""
-    losses: list[tuple[int, float]] = []
+    losses: list[tuple[int, int, float]] = []
     config = TrainingConfig(steps=250, batch=96)
-    generator = train_generator(tree_space, config, SIZE, watch=lambda step, loss: losses.append((step, loss)))
-    assert losses[-1][0] == 250
-    assert np.mean([loss for _, loss in losses[-5:]]) < 0.6 * losses[0][1]
-    module = DiffusionModule(tree_space, GraphDataModule(tree_space, tree_space.listed, config).graphs, SIZE, config)
+    size = DenoiserConfig(width=32, layers=2, heads=2)
+    generator = train_generator(tree_space, config, size, watch=lambda *news: losses.append(news))
+    assert losses[-1][:2] == (250, 250)
+    assert np.mean([loss for _, _, loss in losses[-5:]]) < 0.6 * losses[0][2]
+    data = GraphDataModule(tree_space, tree_space.listed * 80, config)
+    module = DiffusionModule(data.layout, size, config)
     module.denoiser = generator.denoiser.eval()
-    clean = GraphDataModule(tree_space, tree_space.listed * 80, config).graphs
     with torch.no_grad():
-        bound = module.bound(clean, torch.Generator().manual_seed(9))
+        bound = module.bound(data.rows.long(), torch.Generator().manual_seed(9))
     error = 5 * float(bound.std()) / math.sqrt(len(bound))  # exceeded by chance once in 3 million
     assert float(bound.mean()) < 1.1 * math.log(81) + error
     assert float(bound.mean()) > math.log(81) - error, "below the entropy: the loss does not bound -log p"
+    assert generator.provenance["bound"] == pytest.approx(float(bound.mean()), abs=8 * error), "80 times as many graphs"
 
 
+def test_a_trained_generator_draws_its_skewed_law(tree_space) -> None:
+    """Half of the training graphs have one first layer and one wiring; the draws must show it, far from uniform."""
+    favourites = [g for g in tree_space.listed if g.ops[1].name == "fc" and g.edges == tree_space.wirings[1]]
+    config = TrainingConfig(steps=200, batch=128)
+    size = DenoiserConfig(width=32, layers=2, heads=2)
+    generator = train_generator(tree_space, config, size, [*tree_space.listed, *favourites * 9])
+    assert generator.provenance["law"] == "given"
+    graphs = generator.sample(3_000, 12)
+    share = Counter(graph in favourites for graph in graphs)[True] / 3_000
+    assert share == pytest.approx(0.5 + 0.5 / 9, abs=0.08)  # uniform draws give 0.11
+    conv = sum(graph.ops[3].name == "conv" for graph in graphs) / 3_000
+    assert conv == pytest.approx(2 / 3, abs=0.08)
+
+
+@pytest.mark.parametrize("stated", [True, False], ids=["starts that give the number of nodes", "a list"])
+def test_graphs_of_different_sizes_are_learned_and_drawn(growing_space, stated: bool) -> None:
+    """Of two, four and eight layers' choices, 4 + 16 + 64 graphs: also the edges of small graphs must be learned."""
+    space = growing_space
+    if not stated:
+        space = type("Listed", (type(growing_space),), {"layout": SearchSpace.layout})()
+    config, size = TrainingConfig(steps=200, batch=84), DenoiserConfig(width=32, layers=2, heads=2)
+    generator = train_generator(space, config, size)
+    assert len(generator.starts) == (3 if stated else 1)
+    graphs = generator.sample(2_000, 1)
+    for graph in graphs:
+        space.check(graph)
+    for nodes, expected in ((3, 4 / 84), (4, 16 / 84), (5, 64 / 84)):
+        share = sum(len(graph) == nodes for graph in graphs) / 2_000
+        assert share == pytest.approx(expected, abs=0.03 if stated else 0.08)
+    assert len(set(graphs)) > 75, "nearly all of the 84 graphs are drawn"
+    rows = torch.cat(list(generator.stream(1_000, 2, constrained=False, steps=len(generator.layout))))
+    assert generator.layout.valid(rows).double().mean() > 0.8, "the network has learned the rules by itself"
+
+
+def trainer(folder: Path, config: TrainingConfig, *callbacks: pl.Callback, **options) -> pl.Trainer:
+    """As in a user's script."""
+    settings = {"max_steps": config.steps, "logger": False, "enable_checkpointing": False, **options}
+    return pl.Trainer(
+        accelerator="cpu",
+        default_root_dir=folder,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        gradient_clip_val=1.0,
+        callbacks=[*training_callbacks(config), *callbacks],
+        **settings,
+    )
+
+
+@pytest.fixture
+def _patient() -> object:
+    """Lightning's advice on loaders and loggers is not what is tested."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+class Stop(pl.Callback):
+    """A crash after so many steps."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
+        if trainer.global_step == self.step:
+            raise ConnectionError("the machine is gone")
+
+
+@pytest.mark.usefixtures("_patient")
+@pytest.mark.parametrize(
+    ("every", "stop", "kept"),
+    [(None, EPOCH + 6, EPOCH), (7, EPOCH + 9, EPOCH + 6), (7, EPOCH - 2, EPOCH - 8), (EPOCH, EPOCH + 1, EPOCH)],
+    ids=["end of an epoch", "middle of the second epoch", "middle of the first epoch", "both"],
+)
+def test_a_run_that_goes_on_from_a_checkpoint_ends_with_the_same_weights(
+    tree_space, tmp_path, every: int | None, stop: int, kept: int
+) -> None:
+    """Bit for bit those of a run that was never interrupted, the moving average included."""
+    config = TrainingConfig(steps=EPOCH + 20, batch=16, seed=5)
+    data = GraphDataModule(tree_space, tree_space.listed, config)
+
+    def keep() -> ModelCheckpoint:
+        return ModelCheckpoint(tmp_path, save_last=True, every_n_train_steps=every)
+
+    with pytest.raises(ConnectionError):
+        run = trainer(tmp_path, config, keep(), Stop(stop), enable_checkpointing=True)
+        run.fit(DiffusionModule(data.layout, SIZE, config), data)
+    assert torch.load(tmp_path / "last.ckpt", weights_only=False)["global_step"] == kept
+
+    module = DiffusionModule(data.layout, SIZE, TrainingConfig(steps=EPOCH + 20, batch=16, seed=5))
+    data = GraphDataModule(tree_space, tree_space.listed, config)
+    resumed = trainer(tmp_path, config, keep(), enable_checkpointing=True)
+    resumed.fit(module, data, ckpt_path="last")
+    assert resumed.global_step == config.steps
+    assert same(module.denoiser.state_dict(), weights(tree_space, config))
+
+
+@pytest.mark.usefixtures("_patient")
 def test_a_users_own_trainer_fits_the_module(tree_space, tmp_path) -> None:
-    """As in a script: a data module, a module and a plain Trainer; its result is that of `train_generator`."""
+    """A data module, a module and a plain Trainer; its result is that of `train_generator`."""
     data = GraphDataModule(tree_space, tree_space.listed, SHORT)
-    module = DiffusionModule(tree_space, data.graphs, SIZE, SHORT)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        trainer = pl.Trainer(
-            max_steps=SHORT.steps,
-            accelerator="cpu",
-            default_root_dir=tmp_path,
-            enable_progress_bar=False,
-            gradient_clip_val=1.0,
-            logger=False,
-        )
-        trainer.fit(module, data)
-    assert trainer.global_step == SHORT.steps
-    assert math.isfinite(float(trainer.callback_metrics["train_loss"]))
-    trained, expected = module.denoiser.state_dict(), weights(tree_space)
-    assert all(torch.equal(trained[name], expected[name]) for name in expected)
+    module = DiffusionModule(data.layout, SIZE, SHORT)
+    run = trainer(tmp_path, SHORT)
+    run.fit(module, data)
+    assert run.global_step == SHORT.steps
+    assert math.isfinite(float(run.callback_metrics["train_loss"]))
+    expected = train_generator(tree_space, SHORT, SIZE)
+    made = finished_generator(module, data, "description", 1.0)
+    assert same(made.denoiser.state_dict(), expected.denoiser.state_dict())
+    assert made.sample(30, 1) == expected.sample(30, 1)
+    assert {**made.provenance, "seconds": 0} == {**expected.provenance, "seconds": 0}
 
 
+@pytest.mark.usefixtures("_patient")
+def test_the_average_of_the_weights_is_what_is_kept(tree_space, tmp_path) -> None:
+    """Without the callback the last weights stay; the average lags behind them."""
+    ends = []
+    for decay in (0.0, 0.9):
+        config = TrainingConfig(steps=12, batch=32, seed=3, decay=decay)
+        ends.append(weights(tree_space, config))
+    data = GraphDataModule(tree_space, tree_space.listed, SHORT)
+    module = DiffusionModule(data.layout, SIZE, SHORT)
+    run = pl.Trainer(
+        max_steps=12,
+        accelerator="cpu",
+        default_root_dir=tmp_path,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        gradient_clip_val=1.0,
+    )
+    run.fit(module, data)
+    last, averaged = ends
+    assert same(module.denoiser.state_dict(), last), "a decay of 0 keeps the last weights"
+    assert not same(last, averaged)
+
+
+@pytest.mark.usefixtures("_patient")
 def test_a_users_trainer_may_count_epochs(tree_space, tmp_path) -> None:
-    data = GraphDataModule(tree_space, tree_space.listed, SHORT)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        trainer = pl.Trainer(
-            max_epochs=1, accelerator="cpu", default_root_dir=tmp_path, enable_progress_bar=False, logger=False
-        )
-        trainer.fit(DiffusionModule(tree_space, data.graphs, SIZE, SHORT), data)
-    assert trainer.global_step == SHORT.steps
+    config = TrainingConfig(steps=EPOCH, batch=8)
+    data = GraphDataModule(tree_space, tree_space.listed, config)
+    run = trainer(tmp_path, config, max_steps=-1, max_epochs=1)
+    run.fit(DiffusionModule(data.layout, SIZE, config), data)
+    assert run.global_step == EPOCH
 
 
-def test_every_batch_is_full_and_every_graph_comes_once_an_epoch(tree_space) -> None:
-    data = GraphDataModule(tree_space, tree_space.listed, TrainingConfig(steps=81, batch=20))
-    batches = [codes.flatten(1) for codes, _, _ in data.train_dataloader()]
-    assert [len(codes) for codes in batches] == [20] * 81
-    layers = torch.cat(batches).tolist()
-    counts = [layers.count(row) for row in data.graphs.codes.flatten(1).unique(dim=0).tolist()]
-    assert counts == [60] * 27, "81 batches of 20 are 20 epochs of 81 graphs, three wirings for each list of layers"
+@pytest.mark.parametrize("batch", [1, 20, 81, 200])
+def test_batches_are_full_and_every_graph_comes_once_a_pass(tree_space, batch: int) -> None:
+    data = GraphDataModule(tree_space, tree_space.listed, TrainingConfig(batch=batch))
+    loader = data.train_dataloader()
+    batches = [rows for _ in range(2) for rows in loader]  # two epochs
+    assert [len(rows) for rows in batches] == [batch] * EPOCH * 2
+    stream = torch.cat(batches)
+    passes = [part for part in torch.split(stream, 81) if len(part) == 81]
+    every = torch.unique(data.rows, dim=0)
+    for part in passes:
+        assert torch.equal(torch.unique(part, dim=0), every)
+    assert len({tuple(part.flatten().tolist()) for part in passes}) == len(passes), "each pass has its own order"
+    again = GraphDataModule(tree_space, tree_space.listed, TrainingConfig(batch=batch)).train_dataloader()
+    assert torch.equal(torch.cat(list(again)), stream[: batch * EPOCH])
+    other = GraphDataModule(tree_space, tree_space.listed, TrainingConfig(batch=batch, seed=1)).train_dataloader()
+    assert not torch.equal(torch.cat(list(other)), stream[: batch * EPOCH])
+
+
+def test_a_data_module_keeps_the_rows_of_its_graphs(toy) -> None:
+    data = GraphDataModule(toy, toy.listed, SHORT)
+    assert data.layout.write(data.rows.long()) == list(toy.listed)
+
+
+def test_a_data_module_without_graphs_or_with_foreign_ones_is_refused(tree_space, product_space) -> None:
+    with pytest.raises(InvalidOption, match="no graph to train on"):
+        GraphDataModule(tree_space, [], SHORT)
+    with pytest.raises(InvalidOption, match="no graph to train on"):
+        train_generator(tree_space, SHORT, SIZE, [])
+    for foreign in (product_space.listed[0], ArchGraph((), ())):
+        with pytest.raises(InvalidArchitecture):
+            GraphDataModule(tree_space, [*tree_space.listed, foreign], SHORT)
+
+
+@pytest.mark.parametrize("options", [{"steps": 0}, {"steps": -1}, {"batch": 0}])
+def test_impossible_configs_are_refused(options) -> None:
+    with pytest.raises(InvalidOption, match="at least 1"):
+        TrainingConfig(**options)
 
 
 def test_watch_sees_the_last_step(tree_space) -> None:
-    seen: list[int] = []
-    weights(tree_space, TrainingConfig(steps=45, batch=8), watch=lambda step, _: seen.append(step))
-    assert seen == [20, 40, 45]
+    seen: list[tuple[int, int]] = []
+    config = TrainingConfig(steps=45, batch=8)
+    weights(tree_space, config, watch=lambda step, steps, loss: seen.append((step, steps)))
+    assert seen == [(20, 45), (40, 45), (45, 45)]
 
 
 def test_an_interrupt_reaches_the_caller(tree_space) -> None:
@@ -160,16 +327,35 @@ def test_an_interrupt_reaches_the_caller(tree_space) -> None:
         weights(tree_space, TrainingConfig(steps=40, batch=8), watch=interrupt)
 
 
-def test_provenance_and_template(tree_space) -> None:
-    generator = train_generator(tree_space, SHORT, SIZE)
-    assert generator.provenance["seed"] == 3
-    assert generator.provenance["steps"] == 12
-    assert generator.provenance["graphs"] == 81
-    assert generator.template == tree_space.listed[0]
+def test_provenance_and_starts(growing_space) -> None:
+    generator = train_generator(growing_space, SHORT, SIZE)
+    assert {name: generator.provenance[name] for name in ("seed", "steps", "graphs", "law")} == {
+        "seed": 3,
+        "steps": 12,
+        "graphs": 84,
+        "law": "description",
+    }
+    assert generator.provenance["bound"] > 0
+    assert generator.config == SIZE
+    rows = generator.layout.read(growing_space.listed)
+    assert torch.equal(torch.unique(generator.layout.start(rows), dim=0), generator.starts)
+    assert float(generator.weights.sum()) == pytest.approx(1)
 
 
-def test_a_space_that_can_be_listed_trains_on_all_of_its_networks(tree_space) -> None:
-    assert training_graphs(tree_space, 0) == tree_space.networks
+class Twins(SearchSpace):
+    """Mixed into a space, all graphs of the same operations build one network."""
+
+    def simplify(self, graph: ArchGraph) -> ArchGraph:
+        return next(other for other in self.enumerate() if other.ops == graph.ops)
+
+
+def test_a_space_that_can_be_listed_trains_on_all_of_its_descriptions_or_networks(tree_space) -> None:
+    space = type("Twins", (Twins, type(tree_space)), {})()
+    assert training_graphs(space, 0) == tree_space.listed
+    assert training_graphs(space, 0, "network") == space.networks == tree_space.listed[:27]
+    for distinct, count in (("description", 81), ("network", 27)):
+        provenance = train_generator(space, SHORT, SIZE, distinct=distinct).provenance
+        assert (provenance["law"], provenance["graphs"]) == (distinct, count)
 
 
 def test_a_space_that_cannot_be_listed_trains_on_a_sample_that_the_seed_decides(tree_space, monkeypatch) -> None:
@@ -180,7 +366,9 @@ def test_a_space_that_cannot_be_listed_trains_on_a_sample_that_the_seed_decides(
     assert training_graphs(tree_space, 1) == graphs != training_graphs(tree_space, 2)
 
 
-def test_graphs_of_different_sizes_are_refused(tree_space, monkeypatch) -> None:
-    monkeypatch.setattr(type(tree_space), "max_nodes", 6)
-    with pytest.raises(InvalidOption, match="max_nodes = 6"):
-        GraphDataModule(tree_space, tree_space.listed, SHORT)
+def test_usual_sizes_and_lengths_are_used_where_none_is_given(tree_space) -> None:
+    layout = layout_of(tree_space)
+    assert usual_config(layout, 7, 3) == TrainingConfig(steps=3, seed=7)
+    assert usual_config(layout) == TrainingConfig()
+    generator = train_generator(tree_space, usual_config(layout, 7, 3))
+    assert generator.config == usual_size(layout)

@@ -1,0 +1,155 @@
+"""DAGs with free edges for a generator: a slot for the operation of each inner place and one for each possible edge.
+
+The number of nodes is given from the start. A graph of m nodes has its input at place 0, its inner nodes at places 1 to
+m - 2 and its output at the last place of all; the places between are absent. An inner place that is hidden has a node.
+
+Can a partly hidden graph still be completed? Each row (a node but the output) and each column (a node but the input)
+without an edge needs an unknown one. An edge serves a row and a column at best, so it takes as many edges as there are
+rows and columns in need, less a maximum matching among them by unknown edges (Gallai 1959).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from graphs.archgraph import INPUT, OUTPUT, ArchGraph
+from graphs.errors import InvalidArchitecture
+from graphs.layout import ABSENT, PRESENT, UNKNOWN, Layout
+from graphs.spaces.free_dag_matching import matching_sizes
+
+if TYPE_CHECKING:
+    from graphs.spaces.free_dag import FreeDag
+
+
+class FreeDagLayout(Layout):
+    """Slots: operations of places 1 to n - 2, of which the last value says that there is no node; then all edges."""
+
+    space: FreeDag
+
+    def __init__(self, space: FreeDag) -> None:
+        n, inner = space.max_nodes, space.max_nodes - 2
+        pairs = list(combinations(range(n), 2))
+        slots = range(inner + len(pairs))
+        super().__init__(
+            space,
+            torch.zeros(1, n, n, dtype=torch.bool),
+            [(place, 0) for place in range(1, n - 1)],
+            [len(space.operations) + 1] * inner,
+            pairs,
+            restricted=slots,
+            coupled=() if space.max_edges is None else (slots[inner:],),
+        )
+        self._inner = inner
+        self._missing = len(space.operations)
+        self._slot = {pair: inner + number for number, pair in enumerate(pairs)}
+        self._source, self._target = torch.tensor(pairs).T
+        ends = [torch.nn.functional.one_hot(places, n) for places in (self._source, self._target)]
+        self._ends = torch.cat(ends, 1).float()  # [edges, 2n]: row and column of each edge
+        self._out = [[self._slot[place, j] for j in range(place + 1, n)] for place in range(n)]
+        self._into = [[self._slot[i, place] for i in range(place)] for place in range(n)]
+
+    def read(self, graphs: Sequence[ArchGraph]) -> Int[Tensor, "b s"]:
+        values = torch.full((len(graphs), len(self)), self._missing)
+        values[:, self._inner :] = ABSENT
+        number = {op: at for at, op in enumerate(self.space.choices)}
+        rows, slots = list[int](), list[int]()
+        for row, graph in enumerate(graphs):
+            self.space.check(graph)
+            ops = [number[op] for op in graph.ops[1:-1]]
+            values[row, : len(ops)] = torch.tensor(ops, dtype=torch.int64)
+            place = [*range(len(graph) - 1), self.nodes - 1]
+            rows += [row] * len(graph.edges)
+            slots += [self._slot[i, place[j]] for i, j in graph.edges]
+        values[rows, slots] = PRESENT
+        return values
+
+    def write(self, values: Int[Tensor, "b s"]) -> list[ArchGraph]:
+        self._require_valid(values)
+        row, edge = (values[:, self._inner :] == PRESENT).nonzero().T
+        last = 1 + (values[:, : self._inner] != self._missing).sum(1)
+        target = torch.where(self._target[edge] == self.nodes - 1, last[row], self._target[edge])
+        edges = list(zip(self._source[edge].tolist(), target.tolist(), strict=True))
+        counts = row.bincount(minlength=len(values)).tolist()
+        graphs, at, choices = [], 0, self.space.choices
+        for ops, end, count in zip(values[:, : self._inner].tolist(), last.tolist(), counts, strict=True):
+            inner = [choices[op] for op in ops[: end - 1]]
+            graphs.append(ArchGraph((INPUT, *inner, OUTPUT), tuple(edges[at : at + count])))
+            at += count
+        return graphs
+
+    def start(self, values: Int[Tensor, "b s"]) -> Int[Tensor, "b s"]:
+        """The places without a node, and that there are no edges at them."""
+        there = self._there(values)
+        known = ~torch.cat([there[:, 1:-1], there[:, self._source] & there[:, self._target]], 1)
+        return torch.where(known, values, self.hidden)
+
+    def allowed(self, values: Int[Tensor, "b s"], slot: int) -> Bool[Tensor, "b k"]:
+        allowed = super().allowed(values, slot)
+        if slot < self._inner:
+            place = slot + 1
+            free = (values[:, self._out[place] + self._into[place]] == ABSENT).all(1)
+            allowed[:] = torch.where(torch.arange(self.sizes[slot]) == self._missing, free[:, None], ~free[:, None])
+            return allowed
+        number = slot - self._inner
+        i, j = self.edge_slots[number]
+        if self.space.max_edges is None:
+            lines = (self._out[i], self._into[j])
+            others = [(values[:, [other for other in line if other != slot]] != ABSENT).any(1) for line in lines]
+            allowed[:, ABSENT] = others[0] & others[1]
+        else:
+            edges = values[:, self._inner :].repeat(2, 1)
+            edges[: len(values), number], edges[len(values) :, number] = ABSENT, PRESENT
+            allowed = self._completable(self._there(values).repeat(2, 1), edges).view(2, -1).T.contiguous()
+        for place in {i, j} & set(range(1, self.nodes - 1)):
+            there = values[:, place - 1] != self._missing
+            allowed[:, ABSENT] |= ~there
+            allowed[:, PRESENT] &= there
+        return allowed
+
+    def valid(self, values: Int[Tensor, "b s"]) -> Bool[Tensor, " b"]:
+        there, edges = self._there(values), values[:, self._inner :]
+        good = ((values >= 0) & (values < self.hidden)).all(1)
+        good &= (there[:, 1:-2] | ~there[:, 2:-1]).all(1)
+        good &= ~((edges == PRESENT) & ~(there[:, self._source] & there[:, self._target])).any(1)
+        return good & self._completable(there, edges)
+
+    def _there(self, values: Int[Tensor, "b s"]) -> Bool[Tensor, "b n"]:
+        """Which places have a node."""
+        return torch.nn.functional.pad(values[:, : self._inner] != self._missing, (1, 1), value=True)
+
+    def _completable(self, there: Bool[Tensor, "b n"], edges: Int[Tensor, "b e"]) -> Bool[Tensor, " b"]:
+        """Whether unknown edges can be chosen such that all rows and columns are covered, within the limit."""
+        present, unknown = edges == PRESENT, edges == UNKNOWN
+        need = torch.cat([there, there], 1) & (present.float() @ self._ends == 0)
+        need[:, [self.nodes - 1, self.nodes]] = False  # the output's row and the input's column
+        good = (~need | (unknown.float() @ self._ends > 0)).all(1)
+        if self.space.max_edges is None:
+            return good
+        room = self.space.max_edges - present.sum(1)
+        rows, columns = need[:, : self.nodes].sum(1), need[:, self.nodes :].sum(1)
+        unsure = good & (torch.maximum(rows, columns) <= room) & (rows + columns > room)
+        good &= rows + columns <= room
+        which = unsure.nonzero()[:, 0]
+        if not len(which):
+            return good
+        useful = unknown[which] & need[which][:, self._source] & need[which][:, self._target + self.nodes]
+        matched = matching_sizes(useful, self._source, self._target - 1)
+        good[which] = rows[which] + columns[which] - matched <= room[which]
+        return good
+
+    def _require_valid(self, values: Int[Tensor, "b s"]) -> None:
+        invalid = (~self.valid(values)).nonzero()[:, 0].tolist()
+        if invalid:
+            row = values[invalid[0]].tolist()
+            edges = [pair for pair, state in zip(self.edge_slots, row[self._inner :], strict=True) if state != ABSENT]
+            raise InvalidArchitecture(
+                f"{self.space.name}: row {invalid[0]} is no architecture: operations {row[: self._inner]} "
+                f"({self._missing} for no node), edges {edges}; expected known values, no node after a place without "
+                f"one, each node on a path from place 0 to {self.nodes - 1}, and at most {self.space.max_edges} edges"
+            )
