@@ -105,6 +105,7 @@ def compare(
 
     Raises:
         InvalidOption: no rows, rows of another layout or with hidden slots, or a limit below 1.
+        InvalidArchitecture: a row of `reference` that is looked at is not valid.
     """
     known = None if training is None else frozenset(training)
     return _figures(_Written(layout), samples, reference, known, most_pairs, most_graphs)
@@ -133,6 +134,7 @@ def between_halves(
 
     Raises:
         InvalidOption: as `compare`, too few splits, or `data` too small for two parts.
+        InvalidArchitecture: as `compare`.
     """
     rows = len(data) // 2 if rows is None else rows
     if not 1 <= rows <= len(data) // 2 or splits < 2:

@@ -14,8 +14,9 @@ from jaxtyping import Bool, Shaped
 
 from gnn_search.benchmark_settings import BENCHMARK_SETTINGS
 from graphs.archgraph import ArchGraph
-from graphs.errors import InvalidOption, UnknownName, unknown_name
+from graphs.errors import InvalidOption, unknown_name
 from graphs.space import SearchSpace
+from graphs.spaces.catalogue import SPACES
 from graphs.spaces.nas_bench_graph import NasBenchGraph
 from graphs.spaces.nas_bench_graph_costs import parameter_count
 from graphs.tables.catalogue import tasks_of
@@ -133,11 +134,8 @@ def contradictions(conditions: Iterable[Condition]) -> None:
 
 
 def _tasks_of(space: SearchSpace) -> tuple[str, ...]:
-    """The tasks of the tables of `space`; none where it has no table."""
-    try:
-        return tasks_of(space.name)
-    except UnknownName:
-        return ()
+    """The tasks of the tables of `space`; none where it is a user's own."""
+    return tasks_of(space.name) if space.name in SPACES else ()
 
 
 def _cost_called(name: str, space: SearchSpace) -> Cost:

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from graphs.archgraph import ArchGraph
@@ -91,6 +91,16 @@ class Layout(ABC):
         """The slots in groups that do not limit each other: a row is valid exactly when each of its groups is."""
         free = tuple((slot,) for slot in range(len(self)) if slot not in self.restricted)
         return (*free, self.restricted) if self.restricted else free
+
+    @property
+    def attributes(self) -> tuple[Float[Tensor, "k d"], ...]:
+        """For each slot numbers that describe its values, centred, for predictors; none where values are mere names."""
+        return ()
+
+    @property
+    def alike(self) -> tuple[tuple[tuple[int, ...], ...], ...]:
+        """Levels, from fine to coarse, each some sets of slots in which a value means the same, for predictors."""
+        return ()
 
     def valid(self, values: Int[Tensor, "b s"]) -> Bool[Tensor, " b"]:
         """Whether complete rows are architectures of the space, by the automaton alone."""

@@ -7,7 +7,7 @@ They maximise the marginal likelihood of the labels, the warp's Jacobian include
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from scipy.optimize import minimize
 from torch import Tensor
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from predictors.slot_features import SlotFeatures
 from predictors.slot_predictor import Warp
@@ -55,23 +56,53 @@ def learn(features: SlotFeatures, values: Int[Tensor, "n s"], targets: Float[Ten
     if len(targets) > MOST_ROWS:
         kept = torch.randperm(len(targets), generator=torch.Generator().manual_seed(0))[:MOST_ROWS]
         values, targets = values[kept], targets[kept]
-    centre, spread = torch.tensor([SCALE] * len(names) + [NOISE] + [GAP] * warped, dtype=torch.float64).T
-    kernels = _kernels(features, values)
+    priors = torch.tensor([SCALE] * len(names) + [NOISE] + [GAP] * warped, dtype=torch.float64)
+    logs, kernels = priors[:, 0].clone().requires_grad_(), _kernels(features, values)
 
-    def cost(point: np.ndarray) -> tuple[float, np.ndarray]:
-        logs = torch.tensor(point, requires_grad=True)
+    def cost() -> Tensor:
         latent, jacobian = _latent(targets, flat, logs[-1].exp() if warped else None)
         covariance = _covariance(kernels, logs[: len(names) + 1])
-        value = _surprise(covariance, latent) - jacobian + ((logs - centre) / spread).square().sum() / 2
-        value.backward()
-        return value.item(), logs.grad.numpy()  # type: ignore[union-attr]
+        return surprise(covariance, latent) - jacobian + prior_surprise(logs, priors)
 
-    bounds = [(LOWEST, HIGHEST)] * len(centre)
-    found = minimize(cost, centre.numpy(), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": ITERATIONS})
-    deviations = np.exp(found.x).tolist()
+    descend(cost, [logs])
+    deviations = logs.detach().exp().tolist()
     gap = deviations[-1] * flat.std if warped else math.inf
     scales = dict(zip(names, deviations, strict=False))
-    return Hyper(scales, math.sqrt(deviations[len(names)] ** 2 + JITTER), Warp.fit(targets, gap), len(centre))
+    return Hyper(scales, math.sqrt(deviations[len(names)] ** 2 + JITTER), Warp.fit(targets, gap), len(priors))
+
+
+def descend(cost: Callable[[], Float[Tensor, ""]], parameters: Sequence[Tensor]) -> None:
+    """Set `parameters`, logarithms within `LOWEST` and `HIGHEST`, to a minimum of `cost` near where they are."""
+
+    def evaluate(point: np.ndarray) -> tuple[float, np.ndarray]:
+        with torch.no_grad():
+            vector_to_parameters(torch.from_numpy(point), parameters)
+        value = cost()
+        gradients = torch.autograd.grad(value, parameters)
+        return value.item(), torch.cat([gradient.flatten() for gradient in gradients]).numpy()
+
+    start = parameters_to_vector(parameters).detach().numpy()
+    bounds, options = [(LOWEST, HIGHEST)] * len(start), {"maxiter": ITERATIONS}
+    evaluate(minimize(evaluate, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x)
+
+
+def prior_surprise(logs: Float[Tensor, " h"], priors: Float[Tensor, "h 2"]) -> Float[Tensor, ""]:
+    """Minus the log density of Gaussians of these means and deviations, but for a constant."""
+    return ((logs - priors[:, 0]) / priors[:, 1]).square().sum() / 2
+
+
+def surprise(covariance: Float[Tensor, "n n"], targets: Float[Tensor, " n"]) -> Float[Tensor, ""]:
+    """Minus the log density of Gaussian targets, but for a constant.
+
+    Its derivative is stated, which saves that of the Cholesky factor: half of K^-1 - K^-1 y (K^-1 y)^T and K^-1 y.
+    """
+    with torch.no_grad():
+        root = torch.linalg.cholesky(covariance)
+        solved = torch.cholesky_solve(targets[:, None], root)[:, 0]
+        value = torch.dot(targets, solved) / 2 + root.diagonal().log().sum()
+        slope = (torch.cholesky_inverse(root) - solved[:, None] * solved) / 2
+    change = (slope * covariance).sum() + torch.dot(solved, targets)
+    return value + (change - change.detach())
 
 
 def _kernels(features: SlotFeatures, values: Int[Tensor, "n s"]) -> Float[Tensor, "g n n"]:
@@ -104,10 +135,3 @@ def _latent(
     raw = -(plain.max() + gap - plain).log()
     deviation = raw.std(correction=0)
     return (raw - raw.mean()) / deviation, (raw - deviation.log()).sum()
-
-
-def _surprise(covariance: Float[Tensor, "n n"], targets: Float[Tensor, " n"]) -> Float[Tensor, ""]:
-    """Minus the log density, but for a constant."""
-    root = torch.linalg.cholesky(covariance)
-    solved = torch.cholesky_solve(targets[:, None], root)[:, 0]
-    return torch.dot(targets, solved) / 2 + root.diagonal().log().sum()

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
 import torch
-from botorch.fit import fit_gpytorch_mll
 from botorch.models import SingleTaskGP
-from gpytorch.constraints import GreaterThan
-from gpytorch.likelihoods import GaussianLikelihood
 from gpytorch.means import ZeroMean
-from gpytorch.mlls import ExactMarginalLogLikelihood
-from gpytorch.priors import LogNormalPrior
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from graphs.errors import InvalidOption
-from predictors.slot_evidence import INTERCEPT, JITTER, NOISE, learn
+from predictors.slot_evidence import INTERCEPT, JITTER, NOISE, descend, learn, prior_surprise, surprise
 from predictors.slot_features import SlotFeatures, slot_features
 from predictors.slot_kernel import Describe, SlotKernel
 from predictors.slot_predictor import SlotScore, Warp, check_labels, check_rows
 
 MOST_LABELS = 3000
-ITERATIONS = 60
 WAVES = 1024
 """Random features of a draw for each stationary part of the kernel."""
 CHUNK = 2048
@@ -39,11 +34,13 @@ class SlotGP:
     Args:
         model: the BoTorch model; its inputs are rows as floats, its outputs latent values.
         warp: from labels to the latent scale; monotone.
+        noise: the deviation of a label from the latent value.
         inflation: the factor of all variances for the uncertainty of the hyper-parameters.
     """
 
     model: SingleTaskGP
     warp: Warp
+    noise: float
     inflation: float
     _seen: list[Tensor]
     _root: Float[Tensor, "n n"]
@@ -71,7 +68,7 @@ class SlotGP:
         """One function of the posterior by Matheron's rule: the additive part exactly, the rest from `WAVES` waves."""
         rng = torch.Generator().manual_seed(seed)
         prior = _PriorDraw.sample(self.model.covar_module, rng)
-        noise = self.model.likelihood.noise.sqrt() * torch.randn(len(self._root), generator=rng, dtype=torch.float64)
+        noise = self.noise * torch.randn(len(self._root), generator=rng, dtype=torch.float64)
         kernel, rows = self.model.covar_module, self.model.train_inputs[0].round().long()
         misfit = torch.cholesky_solve((prior(rows) + noise)[:, None], self._root)
         change = self._solved - misfit
@@ -161,33 +158,35 @@ def fit_slot_gp(
     hyper = learn(replace(features, groups=()), values, targets, warped)
     kernel = SlotKernel(features, hyper.scales, describe, values)
     latent = hyper.warp(targets)
+    log_noise = torch.tensor([hyper.noise], dtype=torch.float64).log().requires_grad_()
+    noise_prior, eye = torch.tensor([NOISE], dtype=torch.float64), torch.eye(len(targets), dtype=torch.float64)
+
+    def covariance() -> Tensor:
+        seen = kernel.embed(values)
+        return kernel.between(seen, seen) + ((2 * log_noise).exp() + JITTER) * eye
+
+    def cost() -> Tensor:
+        return surprise(covariance(), latent) + kernel.prior_surprise() + prior_surprise(log_noise, noise_prior)
+
+    descend(cost, [*kernel.parameters(), log_noise])
+    with torch.no_grad():
+        root = torch.linalg.cholesky(covariance())
+        solved = torch.cholesky_solve(latent[:, None], root)
+        noise = math.sqrt(log_noise.exp().item() ** 2 + JITTER)
+        model = _model(values, latent, kernel, noise**2)
+        seen = kernel.embed(values)
+    inflation = 1 + min((len(kernel.positive("scales")) + 2) / len(targets), 1.0)
+    return SlotGP(model, hyper.warp, noise, inflation, seen, root, solved)
+
+
+def _model(values: Tensor, latent: Tensor, kernel: SlotKernel, noise: float) -> SingleTaskGP:
+    """The BoTorch model of what was learned, for its posteriors and acquisitions."""
     model = SingleTaskGP(
         values.double(),
         latent[:, None],
-        likelihood=_likelihood(hyper.noise),
+        torch.full_like(latent, noise)[:, None],
         covar_module=kernel,
         mean_module=ZeroMean(),
         outcome_transform=None,
     )
-    fit_gpytorch_mll(
-        ExactMarginalLogLikelihood(model.likelihood, model),
-        optimizer_kwargs={"options": {"maxiter": ITERATIONS}},
-        max_attempts=1,
-        warning_handler=lambda _: True,
-    )
-    with torch.no_grad():
-        seen = kernel.embed(values)
-        covariance = kernel.between(seen, seen) + model.likelihood.noise * torch.eye(len(targets), dtype=torch.float64)
-        root = torch.linalg.cholesky(covariance)
-        solved = torch.cholesky_solve(latent[:, None], root)
-    inflation = 1 + min((kernel.learned + 2) / len(targets), 1.0)
-    return SlotGP(model, hyper.warp, inflation, seen, root, solved)
-
-
-def _likelihood(noise: float) -> GaussianLikelihood:
-    """Noise whose log has the prior `NOISE`; it starts at deviation `noise`."""
-    mean, deviation = 2 * NOISE[0], 2 * NOISE[1]
-    return GaussianLikelihood(
-        noise_prior=LogNormalPrior(mean + deviation**2, deviation),
-        noise_constraint=GreaterThan(JITTER, transform=None, initial_value=noise**2),
-    ).double()
+    return model.eval()

@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping
 
 import gpytorch
 import torch
-from gpytorch.priors import NormalPrior
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from predictors.slot_evidence import HIGHEST, INTERCEPT, LOWEST, SCALE
+from predictors.slot_evidence import HIGHEST, INTERCEPT, LOWEST, SCALE, prior_surprise
 from predictors.slot_features import SlotFeatures
 
 Describe = Callable[[Int[Tensor, "b s"]], Float[Tensor, "b d"]]
@@ -44,6 +43,7 @@ class SlotKernel(gpytorch.kernels.Kernel):  # type: ignore[misc]
         reference: Int[Tensor, "n s"],
     ) -> None:
         super().__init__()
+        self._priors: list[Tensor] = []
         self.features = features
         self.basis = torch.cat(list(features.terms.values()), 1)
         self.term_of = torch.cat([torch.full((b.shape[1],), i) for i, b in enumerate(features.terms.values())])
@@ -65,16 +65,15 @@ class SlotKernel(gpytorch.kernels.Kernel):  # type: ignore[misc]
 
     def _add(self, name: str, start: Tensor, prior: tuple[float, float]) -> None:
         self.register_parameter(f"log_{name}", torch.nn.Parameter(start.clamp(LOWEST, HIGHEST)))
-        self.register_prior(f"{name}_prior", NormalPrior(*prior), lambda kernel: getattr(kernel, f"log_{name}"))
+        self._priors.append(torch.tensor([prior] * len(start), dtype=torch.float64))
 
-    @property
-    def learned(self) -> int:
-        """The number of hyper-parameters."""
-        return sum(parameter.numel() for parameter in self.parameters())
+    def prior_surprise(self) -> Float[Tensor, ""]:
+        """Minus the log density of the hyper-parameters under their priors, but for a constant."""
+        return prior_surprise(torch.cat(list(self.parameters())), torch.cat(self._priors))
 
     def positive(self, name: str) -> Float[Tensor, " p"]:
         """The parameters `scales` (terms, agreement, descriptors), `slots`, `values` or `distance`."""
-        return getattr(self, f"log_{name}").clamp(LOWEST, HIGHEST).exp()  # type: ignore[no-any-return]
+        return getattr(self, f"log_{name}").exp()  # type: ignore[no-any-return]
 
     def linear_table(self) -> Float[Tensor, "total d"]:
         """For each value the vector that it adds to a row; inner products of rows are the additive covariance."""
@@ -98,10 +97,16 @@ class SlotKernel(gpytorch.kernels.Kernel):  # type: ignore[misc]
 
     def embed(self, values: Int[Tensor, "b s"]) -> list[Float[Tensor, "b d"]]:
         """The rows under both tables, and their descriptors where there are some."""
-        numbers = self.features.singles(values)
-        tables = (self.linear_table(), self.agreement_table())
-        found = [embedding_bag(numbers, table, mode="sum") for table in tables]
+        found = [self._sums(values, table) for table in (self.linear_table(), self.agreement_table())]
         return found if self._describe is None else [*found, self.descriptors(values)]
+
+    def _sums(self, values: Int[Tensor, "b s"], table: Float[Tensor, "total d"]) -> Float[Tensor, "b d"]:
+        """The sum of the table's rows of a row's values."""
+        numbers = self.features.singles(values)
+        if not torch.is_grad_enabled():
+            return embedding_bag(numbers, table, mode="sum")
+        shown = torch.zeros(len(values), len(table), dtype=torch.float64)  # a product has the faster derivative
+        return shown.scatter_(1, numbers, 1.0) @ table
 
     def between(self, left: list[Tensor], right: list[Tensor]) -> Float[Tensor, "*b l r"]:
         """The covariance of embedded rows."""

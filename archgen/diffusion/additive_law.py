@@ -65,7 +65,7 @@ class Part:
             raise InvalidOption(f"part of slots {self.slots} has a cost that is not finite")
 
 
-def part_configurations(layout: Layout) -> list[tuple[tuple[int, ...], Int[Tensor, "c p"]]]:
+def part_configurations(layout: Layout) -> list[tuple[tuple[int, ...], Int[Tensor, "_ _"]]]:
     """Of each of the layout's parts the slots and all that they can be; raises as `listed_law.configurations`."""
     return [(slots, configurations(layout, slots)) for slots in layout.parts]
 
@@ -87,7 +87,7 @@ class AdditiveLaw:
 
     Raises:
         InvalidOption: slots that are missing or in two parts, a strength that is not finite, less than one bin, both
-            limits, or a limit that no row keeps to.
+            limits, or a limit that no row keeps to; the message names the nearest that one does.
     """
 
     parts: tuple[Part, ...]
@@ -155,7 +155,7 @@ class AdditiveLaw:
         """The natural logarithm of the number of rows within the limit."""
         return replace(self, strength=0.0).log_partition
 
-    def mean(self, values: Sequence[Float[Tensor, " c"]]) -> float:
+    def mean(self, values: Sequence[Float[Tensor, " _"]]) -> float:
         """E of anything that adds up over the parts, stated for each configuration of each part."""
         budget, stages = self._plan
         after = torch.zeros(budget + 1, dtype=torch.float64)
@@ -251,7 +251,7 @@ class AdditiveLaw:
             yield window.add_(weight[: window.shape[1]]).softmax(1)
 
     @cached_property
-    def _tables(self) -> list[tuple[Float[Tensor, "r u"], Alias]]:
+    def _tables(self) -> list[tuple[Float[Tensor, "_ _"], Alias]]:
         """What draws a part: the running sums of `_joint`, row r from r to r + 1, and a table for within a level."""
         budget, stages = self._plan
         tables = []

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from graphs.errors import unknown_name
+from graphs.errors import TableError, unknown_name
+from graphs.spaces.catalogue import SPACES
 from graphs.tables import nas_bench_graph, nasbench201
 from graphs.tables.table import BenchmarkTable
 
@@ -13,14 +14,17 @@ _LOADERS: dict[str, tuple[tuple[str, ...], Callable[[str], BenchmarkTable]]] = {
 
 
 def tasks_of(space: str) -> tuple[str, ...]:
-    """The tasks that `space` has been measured on; raises `UnknownName`."""
-    if space not in _LOADERS:
-        raise unknown_name("space", space, _LOADERS)
-    return _LOADERS[space][0]
+    """The tasks that `space` has been measured on, none where nobody has measured it whole; raises `UnknownName`."""
+    if space not in SPACES:
+        raise unknown_name("space", space, SPACES)
+    return _LOADERS[space][0] if space in _LOADERS else ()
 
 
 def load_table(space: str, task: str) -> BenchmarkTable:
     """The table of `space` on `task`; raises `UnknownName` or `TableError`."""
-    if task not in tasks_of(space):
-        raise unknown_name(f"task of {space}", task, tasks_of(space))
+    tasks = tasks_of(space)
+    if not tasks:
+        raise TableError(f"space {space!r} has no table of all its architectures; choose one of {', '.join(_LOADERS)}")
+    if task not in tasks:
+        raise unknown_name(f"task of {space}", task, tasks)
     return _LOADERS[space][1](task)

@@ -316,6 +316,8 @@ def test_rows_that_are_not_valid() -> None:
     assert found.validity == 3 / 5
     assert (found.distinct, found.uniqueness, found.unique_rows) == (2 / 5, 2 / 3, 2 / 3)
     assert found.marginals == pytest.approx((0.3 + 0.4 + 0.4 + 0.1 + 0.4) / 5), "by hand, of all five rows"
+    with pytest.raises(InvalidArchitecture):
+        compare(layout, good, bad)
     none = compare(layout, bad, good, set())
     assert (none.validity, none.distinct) == (0.0, 0.0)
     assert all(map(math.isnan, (none.wl_mmd, none.uniqueness, none.unique_rows, none.novelty)))

@@ -48,7 +48,8 @@ def list_all(parts: tuple[Part, ...], fixed_cost: float = 0.0) -> Listed:
     picks = list(itertools.product(*(range(len(part.score)) for part in parts)))
     index = torch.tensor(picks)
     rows = torch.empty(len(picks), sum(len(part.slots) for part in parts), dtype=torch.int64)
-    score, cost = torch.zeros(len(picks)).double(), torch.full((len(picks),), fixed_cost).double()
+    score = torch.zeros(len(picks), dtype=torch.float64)
+    cost = torch.full((len(picks),), fixed_cost, dtype=torch.float64)
     for number, part in enumerate(parts):
         rows[:, list(part.slots)] = part.configurations[index[:, number]]
         score += part.score[index[:, number]]
@@ -113,7 +114,7 @@ def laws(draw: st.DrawFn, whole: bool = True) -> AdditiveLaw:
     law = AdditiveLaw(parts, draw(st.sampled_from([0.0, 0.5, 2.0, -1.0, 1e4])), fixed_cost=fixed)
     low, high = law.cost_range
     limit = low + draw(st.floats(0, 1.1)) * (high - low)
-    limit = round(limit) if whole else limit
+    limit = float(round(limit)) if whole else limit
     kind = draw(st.sampled_from(["cap", "floor", "none"]))
     if kind == "cap":
         return replace(law, cap=max(limit, low))
@@ -121,7 +122,7 @@ def laws(draw: st.DrawFn, whole: bool = True) -> AdditiveLaw:
 
 
 @given(laws())
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 def test_whole_costs_give_the_exact_law(law: AdditiveLaw) -> None:
     listed = list_all(law.parts, law.fixed_cost)
     log_p = listed.log_p(law)
@@ -140,7 +141,7 @@ def test_whole_costs_give_the_exact_law(law: AdditiveLaw) -> None:
 
 
 @given(laws(), laws(whole=False))
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 def test_argmax_is_the_best_allowed_row(law: AdditiveLaw, other: AdditiveLaw) -> None:
     for one in (law, other):
         listed = list_all(one.parts, one.fixed_cost)
@@ -151,29 +152,27 @@ def test_argmax_is_the_best_allowed_row(law: AdditiveLaw, other: AdditiveLaw) ->
 
 
 @given(laws(whole=False), st.sampled_from([1, 3, 17, 200]))
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 def test_rounded_costs_keep_the_limit_and_lose_only_rows_near_it(law: AdditiveLaw, bins: int) -> None:
     law = replace(law, bins=bins)
     listed = list_all(law.parts, law.fixed_cost)
     p = law_of_draws(law, listed)
-    assert not bool(p[~listed.allowed(law)].any())
     low, high = law.cost_range
+    at_an_end = {law.cap, law.floor} & {low, high}  # sums in another order may differ in the last bit
+    slack = 1e-12 if at_an_end else 0.0
+    assert float(listed.cost[p > 0].max()) <= (INF if law.cap is None else law.cap + slack)
+    assert float(listed.cost[p > 0].min()) >= (-INF if law.floor is None else law.floor - slack)
     room = min(high - low, (law.cap - low) if law.cap is not None else high - (law.floor or 0.0))
     near = room / bins * len(law.parts) + 1e-9
-    rest = (
-        replace(
-            law,
-            cap=None if law.cap is None else law.cap - near,
-            floor=None if law.floor is None else law.floor + near,
-        )
-        if (law.cap or INF) - near > low and (law.floor or -INF) + near < high
-        else None
-    )
+    sure = listed.score > -INF
+    if law.cap is not None:
+        sure &= listed.cost <= law.cap - near
+    if law.floor is not None:
+        sure &= listed.cost >= law.floor + near
     kept = p > 0
-    if rest is not None:
-        sure = listed.allowed(rest) & (law.strength * (listed.score - listed.score[kept].max()) > -20)
-        assert bool(kept[sure].all())
-    exact = listed.log_p(law).where(kept, -INF).softmax(0)
+    tilt = law.strength * listed.score
+    assert bool(kept[sure & (tilt > tilt[kept].max() - 20)].all())
+    exact = tilt.where(kept, -INF).softmax(0)
     assert torch.allclose(p, exact, rtol=0, atol=1e-9)
 
 
@@ -212,9 +211,12 @@ def mobile_parts(seed: int = 0, scale: float = 1.0) -> tuple[Part, ...]:
 def totals(parts: tuple[Part, ...], rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Score and cost of rows, by looking each configuration up."""
     score, cost = torch.zeros(len(rows)).double(), torch.zeros(len(rows)).double()
+    digits = 10 ** torch.arange(4)
     for part in parts:
-        number = {tuple(one): at for at, one in enumerate(part.configurations.tolist())}
-        at = torch.tensor([number[tuple(one)] for one in rows[:, list(part.slots)].tolist()])
+        number = torch.full((10**4,), -1)
+        number[part.configurations @ digits] = torch.arange(len(part.score))
+        at = number[rows[:, list(part.slots)] @ digits]
+        assert bool((at >= 0).all())
         score += part.score[at]
         cost += part.cost[at]
     return score, cost
@@ -239,7 +241,7 @@ def test_a_space_of_mobile_networks_keeps_its_cap(scale: float) -> None:
 
 def test_a_space_of_mobile_networks_keeps_its_floor() -> None:
     parts = mobile_parts()
-    score, cost = totals(parts, AdditiveLaw(parts, -1.0, floor=250e6).draw(20_000, rng()))
+    _, cost = totals(parts, AdditiveLaw(parts, -1.0, floor=250e6).draw(20_000, rng()))
     assert 250e6 <= float(cost.min()) < 250.5e6
 
 
@@ -256,11 +258,11 @@ def test_the_unlimited_law_is_a_product() -> None:
 
 
 def test_more_bins_lose_less_of_the_law() -> None:
-    sizes = (128, 512, 2048)
+    sizes = (128, 512, 1024)
     laws = [AdditiveLaw(mobile_parts(), 2.0, cap=150e6, bins=bins) for bins in sizes]
-    lost = [1 - math.exp(law.log_partition - replace(law, bins=8192).log_partition) for law in laws]
-    assert lost[0] > 2 * lost[1] > 4 * lost[2] > 0
-    assert lost[2] < 0.03
+    lost = [1 - math.exp(law.log_partition - replace(law, bins=3072).log_partition) for law in laws]
+    assert lost[0] > 2 * lost[1] > 3 * lost[2] > 0
+    assert lost[2] < 0.04
 
 
 @pytest.mark.parametrize("target", [0.0, 0.3, 3.0])

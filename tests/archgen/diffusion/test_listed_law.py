@@ -48,7 +48,7 @@ weights = st.lists(st.one_of(st.just(0.0), st.floats(1e-9, 1.0), st.just(1.0)), 
 @given(st.lists(weights.filter(any), min_size=1, max_size=5))
 @settings(deadline=None)
 def test_the_alias_table_holds_the_law_of_each_group(groups: list[list[float]]) -> None:
-    p = torch.cat([torch.tensor(group).double() / sum(group) for group in groups])
+    p = torch.cat([torch.tensor(group, dtype=torch.float64) / sum(group) for group in groups])
     bounds = torch.tensor([0, *map(len, groups)]).cumsum(0)
     table = alias_table(p, bounds)
     found = table.threshold.clone().index_add_(0, table.other, 1 - table.threshold)
