@@ -57,15 +57,10 @@ def read_labels(path: Path, space: SearchSpace) -> Labels:
 
 
 def fit_predictor(layout: Layout, labels: Labels, name: str) -> Predictor:
-    """What predicts the column `name`: a GP for few labels of a small space, else effects that add up over its parts."""
+    """What predicts the column `name`: a GP for few labels of a small space, else effects that add up over parts."""
     rows, targets = layout.read(labels.graphs), labels.columns[name]
-    shared = (*(([list(slots) for slots in group]) for group in layout.alike),)
-    features = slot_features(
-        layout.sizes,
-        groups=[part for part in layout.parts if len(part) > 1],
-        shared=shared,
-        attributes=layout.attributes,
-    )
+    groups = [part for part in layout.parts if len(part) > 1]
+    features = slot_features(layout.sizes, groups=groups, shared=layout.alike, attributes=layout.attributes)
     if len(targets) <= MOST_FOR_GP and layout.space.enumerable:
         return fit_slot_gp(features, rows, targets)
     return fit_additive(features, rows, targets)

@@ -87,5 +87,4 @@ def row_cost(layout: Layout, cost: Callable[[ArchGraph], float]) -> RowCost:
 
 
 def _radix(sizes: list[int]) -> Int[Tensor, " p"]:
-    ahead = torch.tensor([*sizes[1:], 1]).flip(0).cumprod(0).flip(0)
-    return ahead
+    return torch.tensor([*sizes[1:], 1]).flip(0).cumprod(0).flip(0)

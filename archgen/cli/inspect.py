@@ -40,8 +40,15 @@ def list_spaces(as_json: bool) -> None:
         return
     table = Table("space", "what", "descriptions", "networks", "tasks", box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row.values()))
+        table.add_row(*map(_cell, row.values()))
     Console().print(table)
+
+
+def _cell(value: object) -> str:
+    """Counts up to a million million in full, larger ones as a power of ten."""
+    if isinstance(value, int):
+        return f"{value:,}" if value < 10**12 else f"10^{math.log10(value):.1f}"
+    return "unknown" if value is None else str(value)
 
 
 def draw_samples(space_name: str, count: int, seed: int, as_json: bool) -> None:

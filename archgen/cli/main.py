@@ -37,6 +37,15 @@ class Distinct(StrEnum):
     description = "description"
 
 
+class By(StrEnum):
+    """What of a predicted property is made large."""
+
+    MEAN = "mean"
+    UPPER = "upper"
+    LOWER = "lower"
+    THOMPSON = "thompson"
+
+
 Space = Annotated[str, typer.Argument(help="A space, see: archgen spaces.")]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The campaign's directory.")]
 Json = Annotated[bool, typer.Option("--json", help="The last line on standard output is one JSON object.")]
@@ -127,6 +136,48 @@ def train(
     from archgen.cli.train import run_training
 
     run_training(space, out, seed, steps, graphs, distinct.value, threads, as_json)
+
+
+@app.command()
+def generate(
+    checkpoint: Annotated[Path, typer.Argument(help="A generator that archgen train wrote.")],
+    out: Annotated[Path, typer.Option(help="The file of JSON lines; - is standard output.")],
+    count: Annotated[int, typer.Option("-n", "--count", help="How many.")] = 1000,
+    seed: Seed = 0,
+    maximize: Annotated[str | None, typer.Option(metavar="PROPERTY", help="Make this property large.")] = None,
+    given: Annotated[
+        list[str] | None, typer.Option(help='A bound that all keep, e.g. "params<=1.0"; may be given several times.')
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="A CSV file with a column arch, or a campaign's directory, to learn from.")
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="What the costs of nas-bench-graph are for.")] = None,
+    strength: Annotated[
+        float | None, typer.Option(help="Of guidance, per unit of the property; set from the space unless given.")
+    ] = None,
+    by: Annotated[By, typer.Option(help="What of a predicted property is made large.")] = By.MEAN,
+    unique: Annotated[bool, typer.Option("--unique", help="Draw each network at most once.")] = False,
+    threads: Threads = 1,
+    as_json: Json = False,
+) -> None:
+    """Draw architectures from a trained generator, freely or as wished for."""
+    from archgen.cli.generate import run_generation
+
+    run_generation(
+        checkpoint,
+        count,
+        seed,
+        out,
+        maximize,
+        given or [],
+        labels,
+        task,
+        strength,
+        by.value,
+        unique,
+        threads,
+        as_json,
+    )
 
 
 @app.command()

@@ -209,15 +209,17 @@ class AdditiveLaw:
         kept = [part.score > -torch.inf for part in self.parts]
         costs = [part.cost.double() if self.floor is None else -part.cost.double() for part in self.parts]
         spent = [(cost - cost[some].min()).where(some, torch.inf) for cost, some in zip(costs, kept, strict=True)]
-        budget = high - self.floor if self.floor is not None else (high if self.cap is None else self.cap) - low
-        if budget >= high - low:
+        if (self.cap is None or self.cap >= high) and (self.floor is None or self.floor <= low):
             return 0.0, [torch.where(some, 0.0, torch.inf).double() for some in kept], True
-        every = torch.cat([torch.tensor([self.fixed_cost]).double(), *costs])
+        every = torch.cat([torch.tensor([self.fixed_cost], dtype=torch.float64), *costs])
         scale = float(every.abs().max()) * len(costs)
-        if bool((every == every.round()).all()) and scale < 2**53:
-            return budget, spent, True
-        slack = 16 * torch.finfo(torch.float64).eps * scale
-        return budget, [torch.where(one > 0, one + slack, one) for one in spent], False
+        exact = bool((every == every.round()).all()) and scale < 2**53
+        cap, floor = self.cap, self.floor
+        if exact:  # a limit between whole numbers would be rounded with the difference
+            cap, floor = None if cap is None else math.floor(cap), None if floor is None else math.ceil(floor)
+        budget = float(high - floor if floor is not None else (high if cap is None else cap) - low)
+        slack = 0.0 if exact else 16 * torch.finfo(torch.float64).eps * scale
+        return budget, [torch.where(one > 0, one + slack, one) for one in spent], exact
 
     @cached_property
     def _plan(self) -> tuple[int, list[_Stage]]:

@@ -97,7 +97,10 @@ def load_generator(path: Path | str, space: SearchSpace | None = None) -> Diffus
 def _require_starts(starts: Tensor, weights: Tensor, layout: Layout) -> None:
     """Raise `ValueError` where the rows are not of the layout or the weights no probabilities."""
     if starts.dtype != torch.int64 or starts.shape != (len(weights), len(layout)) or not len(weights):
-        raise ValueError(f"the starts have shape {tuple(starts.shape)}, expected a row of {len(layout)} a weight")
+        raise ValueError(
+            f"the starts are {starts.dtype} and have shape {tuple(starts.shape)}; expected {len(weights)} rows of "
+            f"{len(layout)} whole numbers, one a weight"
+        )
     if weights.ndim != 1 or not weights.is_floating_point():
         raise ValueError(f"the weights of the starts are {weights.dtype} of shape {tuple(weights.shape)}")
     if bool(((starts < 0) | (starts > layout.hidden)).any()):

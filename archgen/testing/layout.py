@@ -39,14 +39,14 @@ class LayoutContract:
         layout = self.layout()
         assert len(layout) == len(layout.sizes) == layout.wired + len(layout.node_slots) + len(layout.edge_slots)
         assert layout.hidden.tolist() == list(layout.sizes), "the hidden value of a slot is its number of choices"
-        assert layout.wirings.shape[1:] == (self.space.max_nodes, self.space.max_nodes)
+        assert layout.wirings.shape[1:] == (layout.nodes, layout.nodes)
         assert len(set(layout.node_slots)) == len(layout.node_slots), "two slots are the same field of a node"
         assert len(set(layout.edge_slots)) == len(layout.edge_slots), "two slots are the same edge"
         for node, field in layout.node_slots:
-            assert 0 <= node < self.space.max_nodes, f"there is no node {node}"
-            assert 0 <= field < len(self.space.fields), f"there is no field {field}"
+            assert 0 <= node < layout.nodes, f"there is no node {node}"
+            assert field >= 0, f"there is no field {field}"
         for i, j in layout.edge_slots:
-            assert 0 <= i < j < self.space.max_nodes, f"the edge {i}->{j} is in no graph"
+            assert 0 <= i < j < layout.nodes, f"the edge {i}->{j} is in no graph"
         for group in (layout.restricted, [slot for slots in layout.coupled for slot in slots]):
             assert set(group) <= set(range(len(layout))), f"expected slots, got {group}"
             assert len(set(group)) == len(group), f"a slot comes twice in {group}"

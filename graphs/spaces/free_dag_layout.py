@@ -15,7 +15,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Int, UInt8
 from torch import Tensor
 
 from graphs.archgraph import INPUT, OUTPUT, ArchGraph
@@ -103,9 +103,10 @@ class FreeDagLayout(Layout):
             others = [(values[:, [other for other in line if other != slot]] != ABSENT).any(1) for line in lines]
             allowed[:, ABSENT] = others[0] & others[1]
         else:
-            edges = values[:, self._inner :].repeat(2, 1)
-            edges[: len(values), number], edges[len(values) :, number] = ABSENT, PRESENT
-            allowed = self._completable(self._there(values).repeat(2, 1), edges).view(2, -1).T.contiguous()
+            nodes, states = self._by_slot(values)
+            for value in (ABSENT, PRESENT):
+                states[number] = value
+                allowed[:, value] = self._completable(nodes, states)
         for place in {i, j} & set(range(1, self.nodes - 1)):
             there = values[:, place - 1] != self._missing
             allowed[:, ABSENT] |= ~there
@@ -117,16 +118,19 @@ class FreeDagLayout(Layout):
         good = ((values >= 0) & (values < self.hidden)).all(1)
         good &= (there[:, 1:-2] | ~there[:, 2:-1]).all(1)
         good &= ~((edges == PRESENT) & ~(there[:, self._source] & there[:, self._target])).any(1)
-        return good & self._completable(there, edges)
+        return good & self._completable(*self._by_slot(values))
 
     def _there(self, values: Int[Tensor, "b s"]) -> Bool[Tensor, "b n"]:
         """Which places have a node."""
         return torch.nn.functional.pad(values[:, : self._inner] != self._missing, (1, 1), value=True)
 
-    def _completable(self, there: Bool[Tensor, "b n"], edges: Int[Tensor, "b e"]) -> Bool[Tensor, " b"]:
+    def _by_slot(self, values: Int[Tensor, "b s"]) -> tuple[Bool[Tensor, "n b"], UInt8[Tensor, "e b"]]:
+        """Which places have a node, and the states of edges, in the form in which they are counted fastest."""
+        return self._there(values).T.contiguous(), values[:, self._inner :].to(torch.uint8).T.contiguous()
+
+    def _completable(self, nodes: Bool[Tensor, "n b"], states: UInt8[Tensor, "e b"]) -> Bool[Tensor, " b"]:
         """Whether unknown edges can be chosen such that all rows and columns are covered, within the limit."""
-        n, nodes, states = self.nodes, there.T.contiguous(), edges.T.contiguous()  # graphs last is much faster
-        present, unknown = states == PRESENT, states == UNKNOWN
+        n, present, unknown = self.nodes, states == PRESENT, states == UNKNOWN
         need = torch.cat([nodes, nodes]) & (self._ends @ present.float() == 0)
         need[[n - 1, n]] = False  # the output's row and the input's column
         good = (~need | (self._ends @ unknown.float() > 0)).all(0)

@@ -261,32 +261,32 @@ def _set(rows: torch.Tensor, row: int, slot: int, value: int) -> torch.Tensor:
     return rows
 
 
-TAMPERED: dict[str, Tamper] = {
-    "no starts": lambda rows, weights: (rows[:0], weights[:0]),
-    "a start without a weight": lambda rows, weights: (rows, weights[:-1] / weights[:-1].sum()),
-    "a weight without a start": lambda rows, weights: (rows[:-1], weights),
-    "a slot too few": lambda rows, weights: (rows[:, :-1], weights),
-    "floating rows": lambda rows, weights: (rows.float(), weights),
-    "short integers": lambda rows, weights: (rows.to(torch.int16), weights),
-    "a negative value": lambda rows, weights: (_set(rows, 0, 1, -1), weights),
-    "a value past the hidden one": lambda rows, weights: (_set(rows, 0, 1, 9), weights),
-    "an edge that no start gives": lambda rows, weights: (_set(rows, 0, 5, 1), weights),
-    "an operation that no start gives": lambda rows, weights: (_set(rows, 2, 0, 1), weights),
-    "two outputs": lambda rows, weights: (torch.where(rows == rows[0], rows, rows.amin(0))[1:2].repeat(3, 1), weights),
-    "weights of zero": lambda rows, weights: (rows, weights * torch.tensor([0.0, 1.0, 1.0])),
-    "a negative weight": lambda rows, weights: (rows, torch.tensor([-0.5, 0.5, 1.0])),
-    "weights of two": lambda rows, weights: (rows, weights * 2),
-    "a weight that is no number": lambda rows, weights: (rows, weights * torch.tensor([1.0, 1.0, float("nan")])),
-    "an infinite weight": lambda rows, weights: (rows, torch.tensor([0.5, 0.5, float("inf")])),
-    "weights in a column": lambda rows, weights: (rows, weights[:, None]),
-    "weights in two columns": lambda rows, weights: (rows, weights[:, None].repeat(1, 2) / 2),
-    "one weight without a shape": lambda rows, weights: (rows[:1], torch.tensor(1.0)),
-    "whole weights": lambda rows, weights: (rows[:1], torch.tensor([1])),
+TAMPERED: dict[str, tuple[Tamper, str]] = {
+    "no starts": (lambda rows, weights: (rows[:0], weights[:0]), "have shape"),
+    "a start without a weight": (lambda rows, weights: (rows, weights[:-1] / weights[:-1].sum()), "have shape"),
+    "a weight without a start": (lambda rows, weights: (rows[:-1], weights), "have shape"),
+    "a slot too few": (lambda rows, weights: (rows[:, :-1], weights), "have shape"),
+    "floating rows": (lambda rows, weights: (rows.float(), weights), "float32"),
+    "short integers": (lambda rows, weights: (rows.to(torch.int16), weights), "int16"),
+    "a negative value": (lambda rows, weights: (_set(rows, 0, 1, -1), weights), "slots do not have"),
+    "a value past the hidden one": (lambda rows, weights: (_set(rows, 0, 1, 9), weights), "slots do not have"),
+    "an edge that is not given": (lambda rows, weights: (_set(rows, 0, 5, 1), weights), "give other slots"),
+    "an operation that is not given": (lambda rows, weights: (_set(rows, 2, 0, 1), weights), "give other slots"),
+    "two outputs": (lambda rows, weights: (_set(rows, 0, 2, 2), weights), "no architecture agrees"),
+    "a weight of zero": (lambda rows, weights: (rows, weights * torch.tensor([0.0, 1, 1])), "no probabilities"),
+    "a negative weight": (lambda rows, _: (rows, torch.tensor([-0.5, 0.5, 1])), "no probabilities"),
+    "weights of two": (lambda rows, weights: (rows, weights * 2), "no probabilities"),
+    "no number": (lambda rows, weights: (rows, weights * torch.tensor([1, 1, float("nan")])), "no probabilities"),
+    "an infinite weight": (lambda rows, _: (rows, torch.tensor([0.5, 0.5, float("inf")])), "no probabilities"),
+    "weights in a column": (lambda rows, weights: (rows, weights[:, None]), "of shape"),
+    "weights in two columns": (lambda rows, weights: (rows, weights[:, None].repeat(1, 2) / 2), "of shape"),
+    "a weight without a shape": (lambda rows, _: (rows[:1], torch.tensor(1.0)), "."),
+    "whole weights": (lambda rows, _: (rows[:1], torch.tensor([1])), "int64"),
 }
 
 
-@pytest.mark.parametrize("tamper", TAMPERED.values(), ids=TAMPERED)
-def test_tampered_starts_are_refused(growing_space, tmp_path, tamper: Tamper) -> None:
+@pytest.mark.parametrize(("tamper", "reason"), TAMPERED.values(), ids=TAMPERED)
+def test_tampered_starts_are_refused(growing_space, tmp_path, tamper: Tamper, reason: str) -> None:
     """The growing space has three starts: the output is the third, the fourth or the last node."""
     path = tmp_path / "generator"
     save_generator(untrained(growing_space), path)
@@ -296,7 +296,7 @@ def test_tampered_starts_are_refused(growing_space, tmp_path, tamper: Tamper) ->
         tensors.update({"starts.rows": rows.contiguous(), "starts.weights": weights.contiguous()})
 
     load_generator(path, growing_space)
-    refuses(edited(path, edit), growing_space, "not a whole generator checkpoint")
+    refuses(edited(path, edit), growing_space, f"not a whole generator checkpoint.*{reason}")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
