@@ -94,7 +94,8 @@ class Denoiser(nn.Module):
         return self._logits(self.norm(h), states).masked_fill(self.impossible, IMPOSSIBLE)
 
     def _embed(self, values: Tensor, states: Tensor) -> Tensor:
-        known = self.values((values + self.offsets)[:, self.node_range])
+        h: Tensor
+        known: Tensor = self.values((values + self.offsets)[:, self.node_range])
         if self.one_each:
             h = known + self.position.weight
         else:
@@ -104,7 +105,8 @@ class Denoiser(nn.Module):
         there, unknown = (states == PRESENT).float(), (states == UNKNOWN).float()
         counts = [there.sum(1), there.sum(2), unknown.sum(1), unknown.sum(2)]
         totals = [part.sum((1, 2)).sqrt()[:, None].expand(-1, self.n) for part in (there, unknown)]
-        return h + self.degrees(torch.stack([*(count.sqrt() for count in counts), *totals], -1))
+        seen: Tensor = self.degrees(torch.stack([*(count.sqrt() for count in counts), *totals], -1))
+        return h + seen
 
     def _logits(self, h: Tensor, states: Tensor) -> Tensor:
         b, k = len(h), self.choices

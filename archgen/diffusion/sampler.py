@@ -118,7 +118,8 @@ def reveal_weighted(
             log_q, log_p = (part.double().log_softmax(-1).gather(1, drawn[:, None])[:, 0] for part in scores)
             log_ratio.index_add_(0, rows, log_p - log_q)
 
-    draw(*free.nonzero(as_tuple=True), None)
+    at_rows, at_slots = free.nonzero(as_tuple=True)
+    draw(at_rows, at_slots, None)
     for slot in restricted:
         rows = shown[:, slot].nonzero()[:, 0]
         if len(rows):
