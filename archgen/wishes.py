@@ -1,11 +1,11 @@
-"""Wishes: what generated architectures should be like, and the surest way to draw such ones."""
+"""Wishes: what generated architectures should be like, and what is known of the properties that they speak of."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -14,11 +14,13 @@ from torch import Tensor
 from archgen.labels import Labels, Predictor, fit_predictor
 from archgen.properties import Condition, contradictions, known_costs
 from archgen.row_costs import RowCost, row_cost
-from graphs.errors import InvalidOption, unknown_name
+from graphs.errors import InvalidOption, UnknownName, unknown_name
 from graphs.layout import Layout
 
 By = Literal["mean", "upper", "lower", "thompson"]
 """What of a predicted property is maximised: its mean, mean plus or minus a deviation, or one draw of its posterior."""
+Objective = Callable[[Int[Tensor, "b s"]], Float[Tensor, " b"]]
+"""What is made large of complete rows."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,12 @@ class Wish:
     Args:
         maximize: a property to make large, if any.
         given: bounds that every architecture keeps; predicted properties keep them by their mean.
-        strength: how strongly the property is made large, per unit of it; set from the space unless given.
+        strength: how strongly the property is made large, in nats per unit of it, of one that saturates per unit in
+            the middle of its labels; set from the space unless given.
         by: what of a predicted property is made large.
 
     Raises:
-        InvalidOption: contradictory bounds, or a strength that is no positive number.
+        InvalidOption: contradictory bounds, a strength that is no positive number, or an unknown `by`.
     """
 
     maximize: str | None = None
@@ -44,12 +47,21 @@ class Wish:
         contradictions(self.given)
         if self.strength is not None and not (self.strength > 0 and math.isfinite(self.strength)):
             raise InvalidOption(f"strength {self.strength}: expected a positive number")
+        if self.by not in get_args(By):
+            raise InvalidOption(f"by {self.by!r}: expected one of {', '.join(get_args(By))}")
+        if self.strength is not None and self.maximize is None:
+            raise InvalidOption(f"strength {self.strength}: there is nothing to make large; name what to maximize")
 
     @property
     def names(self) -> list[str]:
         """The properties it speaks of."""
         asked = [condition.name for condition in self.given]
-        return list(dict.fromkeys([*([self.maximize] if self.maximize else []), *asked]))
+        return list(dict.fromkeys([*([] if self.maximize is None else [self.maximize]), *asked]))
+
+    @property
+    def bounds(self) -> str:
+        """All of `given`, for people."""
+        return ", ".join(condition.text for condition in self.given)
 
 
 @dataclass(frozen=True)
@@ -73,20 +85,29 @@ class Properties:
             return cost, torch.zeros_like(cost)
         return self.predictors[name].predict(rows)
 
-    def objective(self, wish: Wish, rows: Int[Tensor, "b s"], seed: int = 0) -> Float[Tensor, " b"]:
-        """What the wish makes large, as `wish.by` says."""
-        if wish.maximize is None:
-            return torch.zeros(len(rows), dtype=torch.float64)
-        if wish.by == "thompson" and wish.maximize in self.predictors:
-            return self.predictors[wish.maximize].draw(seed)(rows)
-        mean, deviation = self.evaluate(wish.maximize, rows)
-        return mean + {"upper": 1.0, "lower": -1.0}.get(wish.by, 0.0) * deviation
+    def objective(self, wish: Wish, seed: int) -> Objective:
+        """What the wish makes large, as `wish.by` says; 0 where that is nothing."""
+        name, by = wish.maximize, wish.by
+        if name is None:
+            return lambda rows: torch.zeros(len(rows), dtype=torch.float64)
+        if by == "thompson" and name in self.predictors:
+            return self.predictors[name].draw(seed)
+        sign = {"upper": 1.0, "lower": -1.0}.get(by, 0.0)
+
+        def objective(rows: Int[Tensor, "b s"]) -> Float[Tensor, " b"]:
+            mean, deviation = self.evaluate(name, rows)
+            return mean + sign * deviation
+
+        return objective
 
     def kept(self, conditions: Sequence[Condition], rows: Int[Tensor, "b s"]) -> Bool[Tensor, " b"]:
         """Which rows keep all conditions."""
         kept = torch.ones(len(rows), dtype=torch.bool)
-        for condition in conditions:
-            kept &= torch.from_numpy(condition.holds(self.evaluate(condition.name, rows)[0].numpy()))
+        for name in dict.fromkeys(condition.name for condition in conditions):
+            mean = self.evaluate(name, rows)[0].numpy()
+            for condition in conditions:
+                if condition.name == name:
+                    kept &= torch.from_numpy(condition.holds(mean))
         return kept
 
 
@@ -103,7 +124,8 @@ def gather_properties(
     columns = {} if labels is None else labels.columns
     for name in names:
         if name not in costs and name not in columns:
-            raise unknown_name("property", name, [*costs, *columns])
+            error = unknown_name("property", name, [*costs, *columns])
+            raise error if labels else UnknownName(f"{error} Others are learned from labels, and none are given.")
     exact = {name: row_cost(layout, costs[name]) for name in names if name in costs}
     learned = {name: fit_predictor(layout, labels, name) for name in names if name not in exact and labels is not None}
     return Properties(layout, exact, learned)

@@ -44,7 +44,7 @@ class AdditivePredictor:
     _data: _Data
 
     @property
-    def effects(self) -> list[Float[Tensor, " k"]]:
+    def effects(self) -> list[Float[Tensor, " _"]]:
         """The mean latent effect of each value of each slot, pairs left out."""
         return self.mean.effects
 
@@ -130,7 +130,7 @@ class _Data:
 def fit_additive(
     slots: SlotFeatures | Sequence[int],
     values: Int[Tensor, "n s"],
-    targets: Float[Tensor, " n"],
+    targets: Float[Tensor, " m"],
     *,
     warped: bool = True,
 ) -> AdditivePredictor:
@@ -165,7 +165,8 @@ def _root(basis: Float[Tensor, "total d"]) -> Float[Tensor, "total r"]:
     """A matrix of no more columns than rows with the same B B^T."""
     values, vectors = torch.linalg.eigh(basis @ basis.T)
     kept = values > 1e-12 * values[-1:]
-    return vectors[:, kept] * values[kept].sqrt()
+    root: Tensor = vectors[:, kept] * values[kept].sqrt()
+    return root
 
 
 def _observe(prior: _Prior, active: Int[Tensor, "n e"], targets: Float[Tensor, " n"], noise: float) -> _Data:

@@ -31,7 +31,7 @@ class AdditiveFunction:
         return self.intercept + embedding_bag(self.features.active(values), table, mode="sum")[:, 0]
 
     @property
-    def effects(self) -> list[Float[Tensor, " k"]]:
+    def effects(self) -> list[Float[Tensor, " _"]]:
         """The effect of each value of each slot, pairs left out."""
         sizes = self.features.sizes
         return list(self.weights[: sum(sizes)].split(list(sizes)))  # type: ignore[no-untyped-call]

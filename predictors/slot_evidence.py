@@ -51,11 +51,10 @@ def learn(features: SlotFeatures, values: Int[Tensor, "n s"], targets: Float[Ten
         warped: learn the warp's gap; otherwise the latent scale is a line.
     """
     names = [*features.terms, *([PAIRS] if features.pairs else [])]
-    flat = Warp.fit(targets)
     warped = warped and bool((targets != targets[0]).any())
-    if len(targets) > MOST_ROWS:
-        kept = torch.randperm(len(targets), generator=torch.Generator().manual_seed(0))[:MOST_ROWS]
-        values, targets = values[kept], targets[kept]
+    kept = evidence_rows(targets)
+    values, targets = values[kept], targets[kept]
+    flat = Warp.fit(targets)
     priors = torch.tensor([SCALE] * len(names) + [NOISE] + [GAP] * warped, dtype=torch.float64)
     logs, kernels = priors[:, 0].clone().requires_grad_(), _kernels(features, values)
 
@@ -71,6 +70,15 @@ def learn(features: SlotFeatures, values: Int[Tensor, "n s"], targets: Float[Ten
     return Hyper(scales, math.sqrt(deviations[len(names)] ** 2 + JITTER), Warp.fit(targets, gap), len(priors))
 
 
+def evidence_rows(targets: Float[Tensor, " n"]) -> Int[Tensor, " m"]:
+    """All rows, or `MOST_ROWS` of them: the best, which the warp needs, and others by chance."""
+    if len(targets) <= MOST_ROWS:
+        return torch.arange(len(targets))
+    others = torch.randperm(len(targets), generator=torch.Generator().manual_seed(0))
+    best = targets.argmax()
+    return torch.cat([best[None], others[others != best][: MOST_ROWS - 1]])
+
+
 def descend(cost: Callable[[], Float[Tensor, ""]], parameters: Sequence[Tensor]) -> None:
     """Set `parameters`, logarithms within `LOWEST` and `HIGHEST`, to a minimum of `cost` near where they are."""
 
@@ -83,12 +91,14 @@ def descend(cost: Callable[[], Float[Tensor, ""]], parameters: Sequence[Tensor])
 
     start = parameters_to_vector(parameters).detach().numpy()
     bounds, options = [(LOWEST, HIGHEST)] * len(start), {"maxiter": ITERATIONS}
-    evaluate(minimize(evaluate, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x)
+    found = minimize(evaluate, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)  # type: ignore[call-overload]
+    evaluate(found.x)
 
 
 def prior_surprise(logs: Float[Tensor, " h"], priors: Float[Tensor, "h 2"]) -> Float[Tensor, ""]:
     """Minus the log density of Gaussians of these means and deviations, but for a constant."""
-    return ((logs - priors[:, 0]) / priors[:, 1]).square().sum() / 2
+    distance: Tensor = (logs - priors[:, 0]) / priors[:, 1]
+    return distance.square().sum() / 2
 
 
 def surprise(covariance: Float[Tensor, "n n"], targets: Float[Tensor, " n"]) -> Float[Tensor, ""]:
@@ -101,8 +111,9 @@ def surprise(covariance: Float[Tensor, "n n"], targets: Float[Tensor, " n"]) -> 
         solved = torch.cholesky_solve(targets[:, None], root)[:, 0]
         value = torch.dot(targets, solved) / 2 + root.diagonal().log().sum()
         slope = (torch.cholesky_inverse(root) - solved[:, None] * solved) / 2
-    change = (slope * covariance).sum() + torch.dot(solved, targets)
-    return value + (change - change.detach())
+    change: Tensor = (slope * covariance).sum() + torch.dot(solved, targets)
+    total: Tensor = value + (change - change.detach())
+    return total
 
 
 def _kernels(features: SlotFeatures, values: Int[Tensor, "n s"]) -> Float[Tensor, "g n n"]:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from graphs.errors import InvalidOption
 
-Tables = Sequence[Float[Tensor, "k d"]]
+Tables = Sequence[Float[Tensor, "_ _"]]
 """For each slot, d numbers for each of its values."""
 
 
@@ -49,7 +49,8 @@ class SlotFeatures:
     @cached_property
     def pairs(self) -> tuple[tuple[int, int], ...]:
         """The pairs of slots that have effects of their own."""
-        return tuple(pair for group in self.groups for pair in itertools.combinations(group, 2))
+        inside = (pair for group in self.groups for pair in itertools.combinations(group, 2))
+        return tuple((i, j) for i, j in inside if self.sizes[i] * self.sizes[j] > 1)
 
     @cached_property
     def pair_offsets(self) -> tuple[int, ...]:
@@ -113,7 +114,7 @@ class SlotFeatures:
     def _deviation(self, basis: Float[Tensor, "total d"]) -> float:
         """Of a row of uniform values, over all columns."""
         parts = basis.split(list(self.sizes))  # type: ignore[no-untyped-call]
-        return float(sum(part.var(0, correction=0).sum() for part in parts)) ** 0.5
+        return math.sqrt(sum(float(part.var(0, correction=0).sum()) for part in parts))
 
 
 def slot_features(

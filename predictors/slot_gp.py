@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from graphs.errors import InvalidOption
-from predictors.slot_evidence import INTERCEPT, JITTER, NOISE, descend, learn, prior_surprise, surprise
+from predictors.slot_evidence import INTERCEPT, JITTER, NOISE, descend, evidence_rows, learn, prior_surprise, surprise
 from predictors.slot_features import SlotFeatures, slot_features
 from predictors.slot_kernel import Describe, SlotKernel
 from predictors.slot_predictor import SlotScore, Warp, check_labels, check_rows
@@ -129,7 +129,7 @@ class _PriorDraw:
 def fit_slot_gp(
     slots: SlotFeatures | Sequence[int],
     values: Int[Tensor, "n s"],
-    targets: Float[Tensor, " n"],
+    targets: Float[Tensor, " m"],
     *,
     describe: Describe | None = None,
     warped: bool = True,
@@ -158,25 +158,32 @@ def fit_slot_gp(
     hyper = learn(replace(features, groups=()), values, targets, warped)
     kernel = SlotKernel(features, hyper.scales, describe, values)
     latent = hyper.warp(targets)
-    log_noise = torch.tensor([hyper.noise], dtype=torch.float64).log().requires_grad_()
-    noise_prior, eye = torch.tensor([NOISE], dtype=torch.float64), torch.eye(len(targets), dtype=torch.float64)
-
-    def covariance() -> Tensor:
-        seen = kernel.embed(values)
-        return kernel.between(seen, seen) + ((2 * log_noise).exp() + JITTER) * eye
-
-    def cost() -> Tensor:
-        return surprise(covariance(), latent) + kernel.prior_surprise() + prior_surprise(log_noise, noise_prior)
-
-    descend(cost, [*kernel.parameters(), log_noise])
+    noise = _learn(kernel, values, latent, hyper.noise)
     with torch.no_grad():
-        root = torch.linalg.cholesky(covariance())
-        solved = torch.cholesky_solve(latent[:, None], root)
-        noise = math.sqrt(log_noise.exp().item() ** 2 + JITTER)
-        model = _model(values, latent, kernel, noise**2)
         seen = kernel.embed(values)
+        root = torch.linalg.cholesky(
+            kernel.between(seen, seen) + noise**2 * torch.eye(len(latent), dtype=torch.float64)
+        )
+        solved = torch.cholesky_solve(latent[:, None], root)
+        model = _model(values, latent, kernel, noise)
     inflation = 1 + min((len(kernel.positive("scales")) + 2) / len(targets), 1.0)
     return SlotGP(model, hyper.warp, noise, inflation, seen, root, solved)
+
+
+def _learn(kernel: SlotKernel, values: Int[Tensor, "n s"], latent: Float[Tensor, " n"], start: float) -> float:
+    """Set the kernel's hyper-parameters; the noise's deviation, `start` at first."""
+    kept = evidence_rows(latent)
+    rows, targets, eye = values[kept], latent[kept], torch.eye(len(kept), dtype=torch.float64)
+    log_noise = torch.tensor([start], dtype=torch.float64).log().requires_grad_()
+    prior = torch.tensor([NOISE], dtype=torch.float64)
+
+    def cost() -> Tensor:
+        seen = kernel.embed(rows)
+        covariance = kernel.between(seen, seen) + ((2 * log_noise).exp() + JITTER) * eye
+        return surprise(covariance, targets) + kernel.prior_surprise() + prior_surprise(log_noise, prior)
+
+    descend(cost, [*kernel.parameters(), log_noise])
+    return math.sqrt(log_noise.exp().item() ** 2 + JITTER)
 
 
 def _model(values: Tensor, latent: Tensor, kernel: SlotKernel, noise: float) -> SingleTaskGP:
@@ -184,7 +191,7 @@ def _model(values: Tensor, latent: Tensor, kernel: SlotKernel, noise: float) -> 
     model = SingleTaskGP(
         values.double(),
         latent[:, None],
-        torch.full_like(latent, noise)[:, None],
+        torch.full_like(latent, noise**2)[:, None],
         covar_module=kernel,
         mean_module=ZeroMean(),
         outcome_transform=None,

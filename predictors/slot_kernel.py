@@ -23,10 +23,10 @@ WEIGHT = (0.0, 0.7)
 class SlotKernel(gpytorch.kernels.Kernel):  # type: ignore[misc]
     """k(x, x') = 100 + sum_t s_t^2 k_t + s_a^2 exp(-A(x, x')) + s_d^2 exp(-sqrt(D(x, x'))).
 
-    k_t are the terms of `SlotFeatures`. A is the mean over slots of w_slot (v_x + v_x') / 2 where the values differ
-    (BoTorch's `CategoricalKernel` for equal value weights v), plus half the weighted squared differences of their
-    attributes. D is the weighted mean squared difference of the descriptors. Logs of scales and weights are learned under
-    Gaussian priors. Inputs are rows as floats.
+    k_t is what term t of `SlotFeatures` says. A is the mean over slots of w_slot (v_x + v_x') / 2 where the values
+    differ (BoTorch's `CategoricalKernel` for equal value weights v), plus half the weighted squared differences of
+    their attributes. D is the weighted mean squared difference of the descriptors. Logs of scales and weights are
+    learned under Gaussian priors. Inputs are rows as floats.
 
     Args:
         features: the slots; the last of its shared levels says which values share a weight.
@@ -73,7 +73,8 @@ class SlotKernel(gpytorch.kernels.Kernel):  # type: ignore[misc]
 
     def positive(self, name: str) -> Float[Tensor, " p"]:
         """The parameters `scales` (terms, agreement, descriptors), `slots`, `values` or `distance`."""
-        return getattr(self, f"log_{name}").exp()  # type: ignore[no-any-return]
+        logs: Tensor = getattr(self, f"log_{name}")
+        return logs.exp()
 
     def linear_table(self) -> Float[Tensor, "total d"]:
         """For each value the vector that it adds to a row; inner products of rows are the additive covariance."""
@@ -93,7 +94,8 @@ class SlotKernel(gpytorch.kernels.Kernel):  # type: ignore[misc]
     def descriptors(self, values: Int[Tensor, "b s"]) -> Float[Tensor, "b d"]:
         """Standardised and weighted; D is the squared distance."""
         assert self._describe is not None
-        return (self._describe(values).double() - self._centre) / self._spread * self.positive("distance").sqrt()
+        plain: Tensor = (self._describe(values).double() - self._centre) / self._spread
+        return plain * self.positive("distance").sqrt()
 
     def embed(self, values: Int[Tensor, "b s"]) -> list[Float[Tensor, "b d"]]:
         """The rows under both tables, and their descriptors where there are some."""

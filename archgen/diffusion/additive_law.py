@@ -292,13 +292,19 @@ class _Stage:
 
     def weights(self, strength: float) -> Float[Tensor, " u"]:
         """The log weight of each level."""
-        score = strength * self.score
-        top = score.new_empty(len(self.level)).scatter_reduce_(0, self.of, score, "amax", include_self=False)
-        return self.by_level((score - top[self.of]).exp()).log() + top
+        top, tilt = self._tilt(strength)
+        return self.by_level(tilt).log() + top
 
     def shares(self, strength: float) -> Float[Tensor, " c"]:
         """What each configuration has of its level's weight."""
-        return (strength * self.score - self.weights(strength)[self.of]).exp()
+        tilt = self._tilt(strength)[1]
+        return tilt / self.by_level(tilt)[self.of]
+
+    def _tilt(self, strength: float) -> tuple[Float[Tensor, " u"], Float[Tensor, " c"]]:
+        """The highest log weight in each level, and each weight as a share of the highest in its level."""
+        score = strength * self.score
+        top = score.new_empty(len(self.level)).scatter_reduce_(0, self.of, score, "amax", include_self=False)
+        return top, (score - top[self.of]).exp()
 
     def windows(self, after: Float[Tensor, " r"], fill: float, whole: bool) -> Iterator[Float[Tensor, "b u"]]:
         """after[r - level] for each r and each level up to the block's, `fill` below 0, in blocks of rows.

@@ -13,7 +13,7 @@ from graphs.layout import PRESENT, UNKNOWN, Layout
 STATES = UNKNOWN + 1
 IMPOSSIBLE = -1e9
 """The logit of a value that a slot does not have."""
-DEGREES = 6
+DEGREES = 12
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Denoiser(nn.Module):
         relation = states * STATES + states.transpose(1, 2)
         for block in self.blocks:
             h = block(h, relation)
-        return self._logits(self.norm(h), states).masked_fill(self.impossible, IMPOSSIBLE)
+        return self._logits(self.norm(h)).masked_fill(self.impossible, IMPOSSIBLE)
 
     def _embed(self, values: Tensor, states: Tensor) -> Tensor:
         h: Tensor
@@ -103,12 +103,12 @@ class Denoiser(nn.Module):
         if self.degrees is None:
             return h
         there, unknown = (states == PRESENT).float(), (states == UNKNOWN).float()
-        counts = [there.sum(1), there.sum(2), unknown.sum(1), unknown.sum(2)]
-        totals = [part.sum((1, 2)).sqrt()[:, None].expand(-1, self.n) for part in (there, unknown)]
-        seen: Tensor = self.degrees(torch.stack([*(count.sqrt() for count in counts), *totals], -1))
+        counts = torch.stack([there.sum(1), there.sum(2), unknown.sum(1), unknown.sum(2)], -1)
+        nodes = torch.cat([counts.sqrt(), (counts[..., :2] == 0).float()], -1)
+        seen: Tensor = self.degrees(torch.cat([nodes, nodes.sum(1, keepdim=True).expand_as(nodes) / self.n**0.5], -1))
         return h + seen
 
-    def _logits(self, h: Tensor, states: Tensor) -> Tensor:
+    def _logits(self, h: Tensor) -> Tensor:
         b, k = len(h), self.choices
         nodes = self.node_head(h if self.one_each else h[:, self.owner])
         if nodes.shape[-1] > k:
@@ -119,7 +119,7 @@ class Denoiser(nn.Module):
             wiring = self.wiring_head(h.mean(1))[:, None]
             parts.insert(0, nn.functional.pad(wiring, (0, k - wiring.shape[-1])))
         if self.edge_head is not None:
-            odds = self.edge_head(h, states)[:, self.pairs[0], self.pairs[1]]
+            odds = self.edge_head(h)[:, self.pairs[0], self.pairs[1]]
             parts.append(nn.functional.pad(odds[..., None], (1, k - 2)))
         return torch.cat(parts, 1)
 
@@ -148,12 +148,11 @@ class _EdgeHead(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        hidden = width // 2
-        self.source = nn.Linear(width, hidden)
-        self.target = nn.Linear(width, hidden)
-        self.out = nn.Linear(hidden, 1)
+        self.source = nn.Linear(width, width)
+        self.target = nn.Linear(width, width)
+        self.out = nn.Linear(width, 1)
 
-    def forward(self, h: Float[Tensor, "b n d"], _states: Tensor) -> Float[Tensor, "b n n"]:
+    def forward(self, h: Float[Tensor, "b n d"]) -> Float[Tensor, "b n n"]:
         pair = nn.functional.gelu(self.source(h)[:, :, None] + self.target(h)[:, None])
         odds: Tensor = self.out(pair)[..., 0]
         return odds

@@ -223,15 +223,14 @@ def alias_table(p: Float[Tensor, " m"], bounds: Int[Tensor, " bounds"]) -> Alias
     low, high = heavies[group[light]], heavies[group[light] + 1]
     giver = torch.searchsorted(excess, gap[:-1].contiguous(), right=True)
     giver = torch.minimum(torch.maximum(giver, low), high - 1)
-    some = high > low  # else all are 1 but for rounding
+    some = high > low  # else all are 1 but for rounding, and keep their columns
     other[light[some]] = heavy[giver[some]]
-    threshold[light[~some]] = 1.0
 
     low, high = lights[group[heavy]], lights[group[heavy] + 1]
     end = torch.searchsorted(gap, excess)
     end = torch.minimum(torch.maximum(end, low), high)
     follows = torch.arange(len(heavy)) + 1 < heavies[group[heavy] + 1]
-    threshold[heavy] = (1 + excess - gap[end]).clamp(0.0, 1.0).where(follows, 1.0)
+    threshold[heavy] = (1 + excess - gap[end]).clamp(0.0, 1.0)
     other[heavy[follows]] = heavy[follows.nonzero()[:, 0] + 1]
     return Alias(threshold, other, first, size)
 

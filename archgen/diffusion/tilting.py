@@ -33,6 +33,8 @@ RowScore = Callable[[Int[Tensor, "b s"]], Float[Tensor, " b"]]
 """Complete rows to scores, larger is better; -inf forbids a row."""
 RUNGS = 4
 """Strengths trained on in each round."""
+MOST_DRAWS = 6
+"""Batches drawn at most until the effective number of draws is the number of rows that are wanted."""
 MOST = 1000.0
 """Strength times the score's deviation at which the level that the denoiser sees is 1."""
 
@@ -51,11 +53,11 @@ class TiltConfig:
         seed: where all chance comes from.
     """
 
-    steps: int = 300
+    steps: int = 500
     batch: int = 384
     learning_rate: float = 2e-3
     pool: int = 32_768
-    share: float = 0.02
+    share: float = 0.05
     rounds: int = 6
     seed: int = 0
 
@@ -84,6 +86,14 @@ class WeightedRows:
         tilt = self.log_ratio + strength * self.score.where(allowed, 0.0)
         return tilt.masked_fill(~allowed, -torch.inf).softmax(0)
 
+    def joined(self, other: WeightedRows) -> WeightedRows:
+        """Both, one after the other."""
+        return WeightedRows(
+            torch.cat([self.rows, other.rows]),
+            torch.cat([self.log_ratio, other.log_ratio]),
+            torch.cat([self.score, other.score]),
+        )
+
     def share(self, strength: float) -> float:
         """Effective sample size as a share of the rows."""
         return float(1 / self.weights(strength).square().sum()) / len(self.rows)
@@ -99,7 +109,7 @@ class TiltedGenerator:
         score: what it is tilted by.
         deviation: the score's standard deviation under the unguided law.
         strength: the strongest tilt it was trained for.
-        excess: draws for each row that is wanted.
+        excess: draws for each row that is wanted, and again as many while the weights are too uneven for that.
     """
 
     base: DiffusionGenerator
@@ -131,8 +141,11 @@ class TiltedGenerator:
         for done in range(0, count, CHUNK):
             chunk = min(CHUNK, count - done)
             drawn = self.draw_weighted(self.excess * max(chunk, 256), strength, rng, steps)
-            weights = drawn.weights(strength)
-            picked = systematic(weights, chunk, rng)
+            for _ in range(MOST_DRAWS - 1):
+                if drawn.share(strength) * len(drawn.rows) >= chunk:
+                    break
+                drawn = drawn.joined(self.draw_weighted(self.excess * max(chunk, 256), strength, rng, steps))
+            picked = systematic(drawn.weights(strength), chunk, rng)
             yield drawn.rows[picked], drawn.share(strength), float(drawn.score.isfinite().double().mean())
 
     def draw_weighted(

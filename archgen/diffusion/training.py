@@ -174,7 +174,7 @@ def finished_generator(module: DiffusionModule, data: GraphDataModule, law: str,
 
 def training_callbacks(config: TrainingConfig) -> list[pl.Callback]:
     """What `train_generator` trains with: an exponential moving average of the weights, which are kept at the end."""
-    return [EMAWeightAveraging(decay=config.decay, use_buffers=False)]
+    return [_Average(decay=config.decay, use_buffers=False)]
 
 
 def usual_size(layout: Layout) -> DenoiserConfig:
@@ -211,6 +211,13 @@ def _fit(trainer: pl.Trainer, module: DiffusionModule, data: GraphDataModule) ->
             raise
         signal.signal(signal.SIGINT, handler)
         raise KeyboardInterrupt from None
+
+
+class _Average(EMAWeightAveraging):
+    """Ends with the average also where a checkpoint is of the last step: Lightning then leaves `on_train_end` out."""
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.on_train_end(trainer, pl_module)
 
 
 class _Watch(pl.Callback):

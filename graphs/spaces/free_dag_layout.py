@@ -51,8 +51,8 @@ class FreeDagLayout(Layout):
         self._source, self._target = torch.tensor(pairs).T
         ends = [torch.nn.functional.one_hot(places, n) for places in (self._source, self._target)]
         self._ends = torch.cat(ends, 1).T.float()  # [2n, e]: which edges each row and each column has
-        self._out = [[self._slot[place, j] for j in range(place + 1, n)] for place in range(n)]
-        self._into = [[self._slot[i, place] for i in range(place)] for place in range(n)]
+        self._out = [inner + (self._source == place).nonzero()[:, 0] for place in range(n)]
+        self._into = [inner + (self._target == place).nonzero()[:, 0] for place in range(n)]
 
     def read(self, graphs: Sequence[ArchGraph]) -> Int[Tensor, "b s"]:
         values = torch.full((len(graphs), len(self)), self._missing)
@@ -93,15 +93,14 @@ class FreeDagLayout(Layout):
         allowed = super().allowed(values, slot)
         if slot < self._inner:
             place = slot + 1
-            free = (values[:, self._out[place] + self._into[place]] == ABSENT).all(1)
+            free = (values[:, torch.cat([self._out[place], self._into[place]])] == ABSENT).all(1)
             allowed[:] = torch.where(torch.arange(self.sizes[slot]) == self._missing, free[:, None], ~free[:, None])
             return allowed
         number = slot - self._inner
         i, j = self.edge_slots[number]
         if self.space.max_edges is None:
-            lines = (self._out[i], self._into[j])
-            others = [(values[:, [other for other in line if other != slot]] != ABSENT).any(1) for line in lines]
-            allowed[:, ABSENT] = others[0] & others[1]
+            for line in (self._out[i], self._into[j]):  # another edge of it is there or unknown; ABSENT is 0
+                allowed[:, ABSENT] &= values.index_select(1, line).sum(1) > values[:, slot]
         else:
             nodes, states = self._by_slot(values)
             for value in (ABSENT, PRESENT):

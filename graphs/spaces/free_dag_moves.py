@@ -21,12 +21,14 @@ Move = Callable[[], ArchGraph]
 def moves(graph: ArchGraph, ops: Sequence[Op], max_nodes: int, max_edges: int | None) -> Iterator[Move]:
     """All moves from a valid graph.
 
-    Each leads to a valid graph that differs in an operation, its number of edges or its number of nodes.
+    Each leads to a valid graph that differs in an operation, its number of edges or its number of nodes. Isomorphic
+    graphs have isomorphic moves: an edge may also run against the numbers where no path leads the other way.
     """
     edges, last = set(graph.edges), len(graph) - 1
     read = list(map(len, graph.predecessors))
     readers = list(map(len, graph.successors))
     room = max_edges is None or len(edges) < max_edges
+    above = _ancestors(graph)
     for node in range(1, last):
         yield from (partial(_change, graph, node, op) for op in ops if op != graph.ops[node])
         if read[node] == readers[node] == 1 and (graph.predecessors[node][0], graph.successors[node][0]) not in edges:
@@ -35,6 +37,8 @@ def moves(graph: ArchGraph, ops: Sequence[Op], max_nodes: int, max_edges: int | 
         if edge not in edges:
             if room:
                 yield partial(_add, graph, edge)
+                if not above[edge[1]] >> edge[0] & 1:
+                    yield partial(_add_against, graph, edge, above[edge[1]])
             continue
         if readers[edge[0]] > 1 and read[edge[1]] > 1:
             yield partial(_remove, graph, edge)
@@ -48,6 +52,28 @@ def _change(graph: ArchGraph, node: int, op: Op) -> ArchGraph:
 
 def _add(graph: ArchGraph, edge: tuple[int, int]) -> ArchGraph:
     return ArchGraph(graph.ops, (*graph.edges, edge))
+
+
+def _add_against(graph: ArchGraph, edge: tuple[int, int], above: int) -> ArchGraph:
+    """An edge from the later node to the earlier; the later one and its ancestors, `above`, move before the earlier."""
+    early, late = edge
+    first = [node for node in range(early, late) if above >> node & 1]
+    order = [*range(early), *first, late, *(node for node in range(early, late) if node not in first)]
+    order += range(late + 1, len(graph))
+    place = {node: at for at, node in enumerate(order)}
+    pairs = [(place[i], place[j]) for i, j in (*graph.edges, (late, early))]
+    return ArchGraph(tuple(graph.ops[node] for node in order), tuple(pairs))
+
+
+def _ancestors(graph: ArchGraph) -> list[int]:
+    """For each node the nodes from which a path leads to it, as bits."""
+    found: list[int] = []
+    for read in graph.predecessors:
+        above = 0
+        for node in read:
+            above |= found[node] | 1 << node
+        found.append(above)
+    return found
 
 
 def _remove(graph: ArchGraph, edge: tuple[int, int]) -> ArchGraph:

@@ -1,7 +1,8 @@
-"""Canonical forms against networkx, against the minimum over all renumberings, and on graphs of much symmetry."""
+"""Canonical forms against networkx, against the minimum over all renumberings, and on graphs whose nodes look alike."""
 
 import itertools
 from collections.abc import Iterable
+from functools import cache
 
 import networkx as nx
 import numpy as np
@@ -53,17 +54,17 @@ def test_renumbered_graphs_become_equal(
 def test_equal_exactly_when_networkx_finds_an_isomorphism() -> None:
     """Pairs of one operation, of equal numbers of nodes and edges, so that both answers are common."""
     space, rng = FreeDag("one", 6, 7, ("a",)), np.random.default_rng(0)
-    graphs = [graph for graph in (space.sample(rng) for _ in range(150)) if len(graph.edges) == 7]
+    graphs = [graph for graph in (space.sample(rng) for _ in range(100)) if len(graph.edges) == 7]
     answers = []
     for one, other in itertools.combinations(graphs, 2):
         if len(one) == len(other):
             answers.append(isomorphic(one, other))
             assert (canonical_dag(one) == canonical_dag(other)) == answers[-1]
-    assert answers.count(True) > 20
+    assert answers.count(True) > 10
     assert answers.count(False) > 1_000
 
 
-@pytest.mark.parametrize(("nodes", "edges"), [(5, None), (6, 7)])
+@pytest.mark.parametrize(("nodes", "edges"), [(5, None), (6, 6)])
 def test_classes_are_those_of_the_least_renumbering(nodes: int, edges: int | None) -> None:
     """Every description of a space; the reference tries all orders of the inner nodes."""
     space = FreeDag("two", nodes, edges, ("a", "b"))
@@ -117,13 +118,22 @@ def strongly_regular(differences: Iterable[tuple[int, int]]) -> Pairs:
     return incidence(sorted(map(sorted, ends)))
 
 
+def regular(n: int, degree: int, seed: int) -> Pairs:
+    """A random graph in which all nodes have one degree; refinement sees no difference, yet there is no symmetry."""
+    rng = np.random.default_rng(seed)
+    while True:
+        pairs = {(i, int(j)) for _ in range(degree) for i, j in enumerate(rng.permutation(n))}
+        if len(pairs) == degree * n:
+            return pairs
+
+
 _PLANE = (1, 5, 11, 24, 25, 27)  # a perfect difference set modulo 31
 _ROOK = [(step, 0) for step in (1, 2, 3)] + [(0, step) for step in (1, 2, 3)]
 _SHRIKHANDE = [(1, 0), (3, 0), (0, 1), (0, 3), (1, 1), (3, 3)]
 _KLEIN = np.array([[a ^ b for b in range(4)] for a in range(4)])
 _CYCLIC = np.array([[(a + b) % 4 for b in range(4)] for a in range(4)])
 
-SYMMETRIC = {
+ALIKE = {
     "31 branches of two nodes": two_layers((i, i) for i in range(31)),
     "complete": two_layers(itertools.product(range(31), repeat=2)),
     "complete less a matching": two_layers(
@@ -138,27 +148,35 @@ SYMMETRIC = {
     "square of the four-group": two_layers(latin(_KLEIN)),
     "rook's graph": two_layers(strongly_regular(_ROOK)),
     "Shrikhande graph": two_layers(strongly_regular(_SHRIKHANDE)),
+    "random of degree 3": two_layers(regular(20, 3, 0)),
+    "another of degree 3": two_layers(regular(20, 3, 1)),
+    "two of degree 3": two_layers(
+        (i + 12 * k, j + 12 * k) for k, seed in enumerate((2, 3)) for i, j in regular(12, 3, seed)
+    ),
     "62 twins": ArchGraph(
         (INPUT, *[Op("a")] * 62, OUTPUT), tuple(edge for i in range(1, 63) for edge in ((0, i), (i, 63)))
     ),
 }
 
 
-@pytest.mark.parametrize("name", SYMMETRIC)
-def test_graphs_of_much_symmetry(name: str) -> None:
+@cache
+def canonical_alike(name: str) -> ArchGraph:
+    return canonical_dag(ALIKE[name])
+
+
+@pytest.mark.parametrize("name", ALIKE)
+def test_graphs_whose_nodes_look_alike(name: str) -> None:
     """Colour refinement alone tells none of the inner nodes of a layer apart."""
-    graph, rng = SYMMETRIC[name], np.random.default_rng(0)
-    canonical = canonical_dag(graph)
-    assert sorted(canonical_order(graph)) == list(range(len(graph)))
-    for _ in range(3):
-        assert canonical_dag(renumber(graph, rng)) == canonical
+    graph, rng = ALIKE[name], np.random.default_rng(0)
+    order = canonical_order(renumber(graph, rng))
+    assert sorted(order) == list(range(len(graph)))
+    assert canonical_dag(renumber(graph, rng)) == canonical_alike(name)
 
 
-@pytest.mark.parametrize("names", list(itertools.combinations(SYMMETRIC, 2)))
+@pytest.mark.parametrize("names", list(itertools.combinations(ALIKE, 2)))
 def test_alike_but_different(names: tuple[str, str]) -> None:
     """Among them pairs that refinement takes for equal: unions of cycles, squares, strongly regular graphs."""
-    one, other = (SYMMETRIC[name] for name in names)
-    assert canonical_dag(one) != canonical_dag(other)
+    assert canonical_alike(names[0]) != canonical_alike(names[1])
 
 
 def test_a_changed_operation_is_placed_canonically() -> None:

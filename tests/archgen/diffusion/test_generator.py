@@ -54,35 +54,35 @@ def test_counts_and_steps_below_one_are_refused(generator, count: int, steps: in
 @pytest.mark.parametrize("guide", [None, Guide(flat, candidates=2)], ids=["plain", "guided"])
 def test_the_seed_decides_and_the_global_random_state_does_not(generator, guide: Guide | None) -> None:
     state = torch.get_rng_state()
-    first = generator.sample(64, 7, guide=guide)
+    first = generator.sample(64, 7, steps=2, guide=guide)
     assert torch.equal(state, torch.get_rng_state())
     torch.rand(3)
-    assert generator.sample(64, 7, guide=guide) == first
-    assert generator.sample(64, 8, guide=guide) != first
+    assert generator.sample(64, 7, steps=2, guide=guide) == first
+    assert generator.sample(64, 8, steps=2, guide=guide) != first
 
 
 @pytest.mark.parametrize("guide", [None, Guide(flat, candidates=2)], ids=["plain", "guided"])
 def test_chunks_give_valid_graphs_that_differ(generator, toy, monkeypatch, guide: Guide | None) -> None:
     monkeypatch.setattr(module, "CHUNK", 8)
-    graphs = generator.sample(27, 1, guide=guide)
+    graphs = generator.sample(27, 1, steps=2, guide=guide)
     assert len(graphs) == 27
     for graph in graphs:
         toy.check(graph)
     assert graphs[:8] != graphs[8:16], "each chunk must draw anew"
-    assert generator.sample(27, 1, guide=guide) == graphs
-    assert generator.sample(8, 1, guide=guide) == graphs[:8]
+    assert generator.sample(27, 1, steps=2, guide=guide) == graphs
+    assert generator.sample(8, 1, steps=2, guide=guide) == graphs[:8]
 
 
 def test_a_stream_is_the_sample_in_chunks(generator, monkeypatch) -> None:
     monkeypatch.setattr(module, "CHUNK", 8)
-    parts = list(generator.stream(27, 1))
+    parts = list(generator.stream(27, 1, steps=2))
     assert [len(part) for part in parts] == [8, 8, 8, 3]
-    assert generator.layout.write(torch.cat(parts)) == generator.sample(27, 1)
+    assert generator.layout.write(torch.cat(parts)) == generator.sample(27, 1, steps=2)
 
 
 def test_a_stream_draws_from_other_predictions_than_the_denoisers(tree_space, law_of, exact, distance_to) -> None:
     generator, law = untrained(tree_space), law_of(tree_space)
-    rows = torch.cat(list(generator.stream(4_000, 0, steps=7, predict=exact(generator.layout, law))))
+    rows = torch.cat(list(generator.stream(2_000, 0, steps=7, predict=exact(generator.layout, law))))
     found, limit = distance_to(tree_space, generator.layout.write(rows), law)
     assert found < limit
 

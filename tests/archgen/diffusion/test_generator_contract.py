@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from archgen.diffusion import training
 from archgen.strategies import _Guided
 from archgen.testing import GeneratorContract
 from bo.records import CampaignConfig, Objective
@@ -28,7 +29,8 @@ class TestDiffusionGenerator(GeneratorContract):
     count = 16  # of 81 graphs; a step keeps different ones
 
     @pytest.fixture(autouse=True)
-    def _on_a_toy_space(self, tree_space: SearchSpace, checkpoint: Path) -> None:
+    def _on_a_toy_space(self, tree_space: SearchSpace, checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(training, "JUDGED", 500)
         self.space, self.checkpoint = tree_space, checkpoint
 
     def generator(self) -> Generator:

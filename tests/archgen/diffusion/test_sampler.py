@@ -29,7 +29,7 @@ def draw(space, predict, law, count: int, steps: int, seed: int = 0):
     return layout.write(sample_rows(layout, predict, starts(layout, space, law, count, rng), steps, rng))
 
 
-@pytest.mark.parametrize("steps", [1, 2, 6, 12])
+@pytest.mark.parametrize("steps", [1, 2, 5])
 @pytest.mark.parametrize("space", [NasBenchGraph(), NasBench201()], ids=lambda space: space.name)
 def test_thousands_of_graphs_of_an_untrained_denoiser_are_valid(space, steps: int) -> None:
     """Validity must not depend on what the network says, so its weights are blown up too."""
@@ -38,7 +38,7 @@ def test_thousands_of_graphs_of_an_untrained_denoiser_are_valid(space, steps: in
         denoiser = new_denoiser(layout, SIZE, 1).eval()
         for parameter in denoiser.parameters():
             parameter.data *= gain
-        rows = sample_rows(layout, denoiser, layout.hidden.repeat(1000, 1), steps, torch.Generator().manual_seed(0))
+        rows = sample_rows(layout, denoiser, layout.hidden.repeat(500, 1), steps, torch.Generator().manual_seed(0))
         for graph in set(layout.write(rows)):
             space.check(graph)
 
@@ -62,12 +62,12 @@ def test_a_network_that_insists_on_what_is_forbidden_is_overruled() -> None:
         assert (free[:, 1:] == skip).all(), "unconstrained draws show what the network says"
 
 
-@pytest.mark.parametrize("steps", range(1, 12))
+@pytest.mark.parametrize("steps", [1, 3, 11])
 def test_every_number_of_steps_works_and_repeats_with_the_seed(toy, law_of, steps: int) -> None:
     denoiser, law = new_denoiser(layout_of(toy), SIZE, 2).eval(), law_of(toy)
-    graphs = draw(toy, denoiser, law, 60, steps, seed=steps)
-    assert draw(toy, denoiser, law, 60, steps, seed=steps) == graphs
-    assert draw(toy, denoiser, law, 60, steps, seed=99) != graphs
+    graphs = draw(toy, denoiser, law, 30, steps, seed=steps)
+    assert draw(toy, denoiser, law, 30, steps, seed=steps) == graphs
+    assert draw(toy, denoiser, law, 30, steps, seed=99) != graphs
     for graph in graphs:
         toy.check(graph)
 
@@ -110,7 +110,7 @@ def test_independent_slots_are_drawn_exactly_in_any_number_of_steps(
 
 def test_any_law_is_reached_when_slots_are_shown_one_at_a_time(toy, law_of, exact, distance_to) -> None:
     layout, law = layout_of(toy), law_of(toy)
-    graphs = draw(toy, exact(layout, law), law, 10_000, len(layout))
+    graphs = draw(toy, exact(layout, law), law, 5_000, len(layout))
     found, limit = distance_to(toy, graphs, law)
     assert found < limit
 
@@ -118,7 +118,7 @@ def test_any_law_is_reached_when_slots_are_shown_one_at_a_time(toy, law_of, exac
 def test_more_steps_come_closer_to_a_law_of_dependent_slots(tree_space, law_of, exact, distance_to) -> None:
     law = law_of(tree_space)
     predict = exact(layout_of(tree_space), law)
-    found = [distance_to(tree_space, draw(tree_space, predict, law, 4_000, n), law)[0] for n in (1, 3, 7)]
+    found = [distance_to(tree_space, draw(tree_space, predict, law, 2_000, n), law)[0] for n in (1, 3, 7)]
     assert found[0] > found[1] + 0.02 > found[2] + 0.04
 
 
@@ -234,7 +234,7 @@ def test_path_weights_turn_draws_of_one_law_into_those_of_another(tree_space, la
     layout, p = layout_of(tree_space), law_of(tree_space)
     q = (p * torch.linspace(0.2, 3, 81).double())[torch.randperm(81, generator=torch.Generator().manual_seed(7))]
     q = q / q.sum()
-    start, rng = layout.hidden.repeat(2_000, 1), torch.Generator().manual_seed(8)
+    start, rng = layout.hidden.repeat(500, 1), torch.Generator().manual_seed(8)
     rows, log_weight = sample_weighted(layout, exact(layout, q), exact(layout, p), start, 7, rng)
     places = torch.tensor([tree_space.places[graph] for graph in layout.write(rows)])
     torch.testing.assert_close(log_weight, (p.log() - q.log())[places], rtol=1e-6, atol=1e-6)
@@ -247,7 +247,7 @@ def test_path_weights_of_several_slots_a_step_average_to_one(tree_space, law_of,
     layout, rng = layout_of(tree_space), torch.Generator().manual_seed(9)
     target, law = new_denoiser(layout, SIZE, 1).eval(), law_of(tree_space)
     for steps in (1, 3):
-        start = layout.hidden.repeat(20_000, 1)
+        start = layout.hidden.repeat(6_000, 1)
         _, log_weight = sample_weighted(layout, exact(layout, 0.5 * law + 0.5 / 81), target, start, steps, rng)
         weight = log_weight.exp()
         assert abs(float(weight.mean()) - 1) < SIX_SIGMA * float(weight.std()) / math.sqrt(len(weight))

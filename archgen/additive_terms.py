@@ -1,0 +1,80 @@
+"""Terms: properties that add up over a layout's parts on some scale, costs on their own and predictors on a latent one.
+
+A property that is predicted keeps a bound by its mean, and the mean of a property that saturates lies below what its
+mean latent value stands for, the further the less certain the value is. So every row that keeps a bound from below does
+so on the latent scale too; a bound from above is loosened there by what the least certain rows need.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from archgen.properties import Condition
+from archgen.row_costs import AdditiveCost, Configurations
+from archgen.wishes import Properties
+from predictors.additive import AdditivePredictor
+from predictors.slot_predictor import Warp
+
+LOOKED_AT = 2_000
+"""Random rows that tell how uncertain a predictor is at most, and twice that is believed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """A property that adds up.
+
+    Args:
+        fixed: what every row has.
+        tables: what each configuration of each part adds.
+        slope: what one step of this scale is in the property's unit, in the middle.
+        value: of complete rows, on this scale.
+        cost: the property itself, if it is known exactly.
+        warp: the scale of the property, if it is predicted.
+        spread: the largest variance of the predictor on its scale.
+    """
+
+    fixed: float
+    tables: list[Float[Tensor, " _"]]
+    slope: float
+    value: Callable[[Int[Tensor, "b s"]], Float[Tensor, " b"]]
+    cost: AdditiveCost | None = None
+    warp: Warp | None = None
+    spread: float = 0.0
+
+    def bound(self, condition: Condition) -> float:
+        """The bound on this scale; no row beyond it keeps the condition."""
+        if self.cost is not None:
+            return self.cost.bound(condition)
+        assert self.warp is not None
+        bound = float(self.warp(torch.tensor(condition.value, dtype=torch.float64)))
+        loose = condition.operator == "<=" and not math.isinf(self.warp.gap)
+        return bound + self.spread * self.warp.std / 2 if loose else bound
+
+
+def additive_term(name: str, parts: Configurations, properties: Properties, thompson: int | None = None) -> Term | None:
+    """The term of a property, or None where it is not known to add up.
+
+    Args:
+        thompson: the seed of a draw of the posterior, which takes the place of the mean of a predicted property.
+    """
+    if name in properties.costs:
+        cost = properties.costs[name]
+        return Term(cost.fixed, cost.tables, 1 / cost.unit, cost.sums, cost) if isinstance(cost, AdditiveCost) else None
+    predictor = properties.predictors[name]
+    if not isinstance(predictor, AdditivePredictor):
+        return None
+    function = predictor.mean if thompson is None else predictor.draw_effects(thompson)
+    tables = [function.part_score(slots, configurations) for slots, configurations in parts]
+    warp = predictor.warp
+    slope = warp.std if math.isinf(warp.gap) else warp.std * math.exp(-warp.mean)
+    rng = np.random.default_rng(0)
+    rows = properties.layout.read([properties.layout.space.sample(rng) for _ in range(LOOKED_AT)])
+    spread = 2 * float(predictor.latent(rows)[1].max())
+    return Term(function.intercept, tables, slope, function, warp=warp, spread=spread)
