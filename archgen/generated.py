@@ -50,7 +50,10 @@ class Generated:
     @cached_property
     def line(self) -> str:
         """One line of `archgen generate`, with its end."""
-        return json.dumps(self.as_dict(), separators=(",", ":")) + "\n"
+        return _encode(self.as_dict()) + "\n"
+
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Teller:
@@ -81,6 +84,8 @@ class Teller:
         columns = [list(zip(mean.tolist(), deviation.tolist(), strict=True)) for mean, deviation in told]
         values = zip(*columns, strict=True) if columns else (() for _ in graphs)
         return [
-            Generated(space.name, graph, space.format(graph), space.canonical(graph), dict(zip(self._names, row, strict=True)))
+            Generated(
+                space.name, graph, space.format(graph), space.canonical(graph), dict(zip(self._names, row, strict=True))
+            )
             for graph, row in zip(graphs, values, strict=True)
         ]

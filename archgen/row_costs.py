@@ -21,6 +21,10 @@ MOST_CONFIGURATIONS = 100_000
 """Configurations of all parts up to which it is worth asking whether a cost adds up."""
 TRIED = 1_000
 """Random rows on which it must add up."""
+EACH = 4
+"""Rows beside them in which each value of each slot comes."""
+MOST_VALUES = 1_000
+"""Values of all slots up to which it is asked whether a cost adds up over slots."""
 UNITS = (1.0, 1e3, 1e6, 1e9)
 """A cost may be a whole number of things in one of these."""
 
@@ -89,7 +93,10 @@ RowCost = AdditiveCost | GraphCost
 
 
 def row_cost(layout: Layout, cost: Cost) -> RowCost:
-    """`cost` on rows: additive if it adds up over the layout's parts on random rows, else asked of the graphs."""
+    """`cost` on rows: additive if it adds up over the layout's parts on many rows, else asked of the graphs.
+
+    Whether it adds up even over slots is tried first, as that takes far fewer graphs.
+    """
     if layout.edge_slots:
         return GraphCost(layout, cost)
     parts = part_configurations(layout)
@@ -97,19 +104,70 @@ def row_cost(layout: Layout, cost: Cost) -> RowCost:
         return GraphCost(layout, cost)
     rng = np.random.default_rng(0)
     rows = layout.read([layout.space.sample(rng) for _ in range(TRIED)])
-    wanted, tables = _ask(layout, cost, rows), []
-    for slots, configurations in parts:
-        changed = rows[:1].repeat(len(configurations), 1)
-        changed[:, list(slots)] = configurations
-        tables.append(_ask(layout, cost, changed))
-    unit = _unit(torch.cat([wanted, *tables]))
-    scale, first = unit or 1.0, _scaled(wanted[:1], unit)
-    added = [_scaled(table, unit) - first for table in tables]
-    found = AdditiveCost(layout, cost, scale, unit is not None, float(first), parts, added)
-    same = found.sums(rows) / scale
-    if torch.equal(same, wanted) if found.exact else torch.allclose(same, wanted, rtol=1e-9, atol=1e-12):
+    rows = torch.cat([rows, _with_each_value(parts, rows)])
+    wanted = _ask(layout, cost, rows)
+    if (found := _over_slots(layout, cost, parts, rows, wanted)) is not None:
         return found
-    return GraphCost(layout, cost)
+    changed = [rows[:1].repeat(len(configurations), 1) for _, configurations in parts]
+    for one, (slots, configurations) in zip(changed, parts, strict=True):
+        one[:, list(slots)] = configurations
+    asked = [_ask(layout, cost, one) for one in changed]
+    return _summed(layout, cost, parts, asked, torch.cat([wanted, *asked]), rows) or GraphCost(layout, cost)
+
+
+def _with_each_value(parts: Configurations, rows: Int[Tensor, "b s"]) -> Int[Tensor, "m s"]:
+    """Some of the rows with parts changed such that each value of each slot comes several times."""
+    found = []
+    for slots, configurations in parts:
+        for place in range(len(slots)):
+            for value in configurations[:, place].unique():
+                have = (configurations[:, place] == value).nonzero()[:, 0]
+                number = have[torch.linspace(0, len(have) - 1, EACH).long()]
+                row = rows[len(found) % len(rows)].repeat(EACH, 1)
+                row[:, list(slots)] = configurations[number]
+                found.append(row)
+    return torch.cat(found)
+
+
+def _over_slots(
+    layout: Layout, cost: Cost, parts: Configurations, rows: Int[Tensor, "b s"], wanted: Float[Tensor, " b"]
+) -> AdditiveCost | None:
+    """The cost if it adds up over slots, by least squares; whole numbers make it exact."""
+    total = sum(layout.sizes)
+    if total > MOST_VALUES:
+        return None
+    first = torch.tensor([0, *layout.sizes[:-1]]).cumsum(0)
+    design = torch.zeros(len(rows), total, dtype=torch.float64).scatter_(1, rows + first, 1.0)
+    effects = torch.linalg.lstsq(design, wanted[:, None], driver="gelsd").solution[:, 0]
+    tables = [effects[configurations + first[list(slots)]].sum(1) for slots, configurations in parts]
+    return _summed(layout, cost, parts, tables, wanted, rows)
+
+
+def _summed(
+    layout: Layout,
+    cost: Cost,
+    parts: Configurations,
+    tables: list[Float[Tensor, " _"]],
+    asked: Float[Tensor, " m"],
+    rows: Int[Tensor, "b s"],
+) -> AdditiveCost | None:
+    """The sum of tables, each up to a constant, if it is what was asked of the rows.
+
+    Args:
+        asked: costs of graphs, those of `rows` first.
+    """
+    unit = _unit(asked)
+    scale, added = unit or 1.0, []
+    for (slots, configurations), table in zip(parts, tables, strict=True):
+        here = table[(configurations == rows[0, list(slots)]).all(1).nonzero()[0, 0]]
+        added.append((table - here) * scale)
+    fixed = float(asked[0]) * scale
+    if unit is not None:
+        fixed, added = round(fixed), [table.round() for table in added]
+    found = AdditiveCost(layout, cost, scale, unit is not None, float(fixed), parts, added)
+    same, wanted = found.sums(rows) / scale, asked[: len(rows)]
+    good = torch.equal(same, wanted) if found.exact else torch.allclose(same, wanted, rtol=1e-9, atol=1e-12)
+    return found if good else None
 
 
 def _ask(layout: Layout, cost: Cost, rows: Int[Tensor, "b s"]) -> Float[Tensor, " b"]:
@@ -125,10 +183,6 @@ def _unit(costs: Float[Tensor, " m"]) -> float | None:
         if bool((whole.abs() < 2**40).all()) and torch.equal(whole / unit, costs):
             return unit
     return None
-
-
-def _scaled(costs: Float[Tensor, " m"], unit: float | None) -> Float[Tensor, " m"]:
-    return costs if unit is None else (costs * unit).round()
 
 
 def _radix(sizes: list[int]) -> Int[Tensor, " p"]:

@@ -33,10 +33,16 @@ from graphs.space import SearchSpace
 
 MOST_GRAPHS = 50_000
 """Training graphs at most: all of a listed space up to some more than this, else a random sample of it."""
+LARGE = 200
+"""Pairs of nodes that a graph of ordinary size has; of larger graphs fewer are drawn, as each says more."""
 JUDGED = 8_192
 """Training graphs on which the bound is measured at the end."""
-CELL = 8
-"""Slots of a cell; a space of twice as many has a larger network."""
+CELL = 12
+"""Slots up to which a space of fixed wiring is a cell space, which is learned soon."""
+PAIRS = 1 << 15
+"""Pairs of nodes in a batch at most, so that time and memory of a step do not grow with the graphs."""
+FEWEST = 16
+"""Graphs of a batch at least."""
 Distinct = Literal["network", "description"]
 WatchSteps = Callable[[int, int, float], object]
 """Called with the numbers of finished steps and of all, and the loss in nats a slot."""
@@ -178,14 +184,20 @@ def training_callbacks(config: TrainingConfig) -> list[pl.Callback]:
 
 
 def usual_size(layout: Layout) -> DenoiserConfig:
-    """A network that suits the number of slots."""
-    return DenoiserConfig() if len(layout) < 2 * CELL else DenoiserConfig(width=96)
+    """A network that suits the layout."""
+    if layout.edge_slots:
+        return DenoiserConfig(layers=4)
+    return DenoiserConfig() if len(layout) <= CELL else DenoiserConfig(width=96, layers=2)
 
 
 def usual_config(layout: Layout, seed: int = 0, steps: int | None = None) -> TrainingConfig:
-    """Training that suits the number of slots; `steps` takes the place of the usual number."""
-    usual = TrainingConfig(seed=seed) if len(layout) < 2 * CELL else TrainingConfig(seed=seed, steps=3_000)
-    return usual if steps is None else replace(usual, steps=steps)
+    """Training that suits the layout; `steps` takes the place of the usual number."""
+    batch = max(FEWEST, min(TrainingConfig.batch, PAIRS // layout.nodes**2))
+    if layout.edge_slots:
+        usual = 7_000 if batch == TrainingConfig.batch else 1_500
+    else:
+        usual = TrainingConfig.steps if len(layout) <= CELL else 4_000
+    return TrainingConfig(seed=seed, batch=batch, steps=usual if steps is None else steps)
 
 
 def training_graphs(space: SearchSpace, seed: int, distinct: Distinct = "description") -> Sequence[ArchGraph]:
@@ -193,7 +205,8 @@ def training_graphs(space: SearchSpace, seed: int, distinct: Distinct = "descrip
     if space.enumerable and (space.size or 0) <= 4 * MOST_GRAPHS:
         return space.networks if distinct == "network" else tuple(space.enumerate())
     rng = np.random.default_rng(seed)
-    return [space.sample(rng) for _ in range(MOST_GRAPHS)]
+    count = MOST_GRAPHS if space.max_nodes**2 < 4 * LARGE else MOST_GRAPHS * LARGE // space.max_nodes**2
+    return [space.sample(rng) for _ in range(count)]
 
 
 def _mixed(seed: int, number: int) -> int:

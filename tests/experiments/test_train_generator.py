@@ -8,7 +8,10 @@ import runpy
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -101,6 +104,23 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def run_here(whole: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Runs the script beside what `whole` left, in this process, whose settings come back afterwards."""
+    monkeypatch.chdir(whole)
+    monkeypatch.setattr(tempfile, "tempdir", tempfile.tempdir)
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")
+
+    def run(*words: str) -> None:
+        monkeypatch.setattr(sys, "argv", [str(SCRIPT), *words])
+        runpy.run_path(str(SCRIPT), run_name="__main__")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield run
+    torch.use_deterministic_algorithms(False)
+
+
 def test_the_result_is_that_of_train_generator_bit_for_bit(whole: Path) -> None:
     """`archgen train` is `train_generator` with the same arguments."""
     config = replace(usual_config(layout_of(SPACE), SEED, STEPS), batch=BATCH)
@@ -129,11 +149,11 @@ def test_a_killed_training_goes_on_to_the_weights_of_one_that_was_not(whole: Pat
     assert {path.name for path in run.iterdir()} == {"csv", "last.ckpt", "run.json"}
 
 
-def test_a_finished_training_asked_for_again_gives_the_same(whole: Path) -> None:
+def test_a_finished_training_asked_for_again_gives_the_same(whole: Path, run_here: Callable[..., None]) -> None:
     """Its last checkpoint is of the last step, after which Lightning has nothing to do."""
     kept = torch.load(whole / "run" / "last.ckpt", weights_only=False)
     assert kept["global_step"] == STEPS
-    finish(start(whole, *small(whole, "again.ckpt")))
+    run_here(*small(whole, "again.ckpt"))
     assert same(load_generator(whole / "again.ckpt"), load_generator(whole / "gen.ckpt"))
     raw = {name.removeprefix("denoiser."): value for name, value in kept["current_model_state"].items()}
     averaged = load_generator(whole / "again.ckpt").denoiser.state_dict()
@@ -148,13 +168,11 @@ def test_a_finished_training_asked_for_again_gives_the_same(whole: Path) -> None
     ],
 )
 def test_a_folder_of_other_arguments_is_refused(
-    whole: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], more: list[str], told: str
+    whole: Path, run_here: Callable[..., None], capsys: pytest.CaptureFixture[str], more: list[str], told: str
 ) -> None:
-    monkeypatch.chdir(whole)
     before = {path: path.stat().st_mtime_ns for path in whole.rglob("*") if path.is_file()}
-    monkeypatch.setattr(sys, "argv", [str(SCRIPT), *small(whole, "other.ckpt", *more)])
     with pytest.raises(SystemExit) as left:
-        runpy.run_path(str(SCRIPT), run_name="__main__")
+        run_here(*small(whole, "other.ckpt", *more))
     assert left.value.code == 2
     assert f"run is a run of {told}: give its arguments, or another --dir" in capsys.readouterr().err
     del before[whole / "graphs.txt"]
@@ -163,16 +181,14 @@ def test_a_folder_of_other_arguments_is_refused(
 
 
 def test_a_folder_of_other_graphs_is_refused(
-    whole: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    whole: Path, run_here: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One edge of one graph is enough."""
-    monkeypatch.chdir(whole)
     words = small(whole, "other.ckpt")
     other = next(SPACE.neighbours(GRAPHS[-1]))
     (whole / "graphs.txt").write_text("\n".join(map(SPACE.format, [*GRAPHS[:-1], other])))
-    monkeypatch.setattr(sys, "argv", [str(SCRIPT), *words])
     with pytest.raises(SystemExit):
-        runpy.run_path(str(SCRIPT), run_name="__main__")
+        run_here(*words)
     assert "run is a run of rows " in capsys.readouterr().err
 
 
