@@ -6,10 +6,10 @@
     python experiments/fidelity.py --data measured
     python experiments/fidelity.py --data nas-bench-graph --curve
 
-Data: `nas-bench-graph`, each network once; `free-dag`, 40,000 graphs drawn by exp(depth + 3x3 convolutions) from 200,000
-uniform ones; `ofa`, 40,000 subnets under 300 M MACs, tilted by an accuracy predictor; `measured`, the 1,749 measured
-subnets. Beside the samples stand the floor, two random parts of the data as large as the samples, and the simplest
-baseline, slots drawn independently from the training half's marginals and made valid by the layout.
+Data: `nas-bench-graph`, each network once; `free-dag`, 40,000 graphs drawn by exp(depth + 3x3 convolutions) from
+200,000 uniform ones; `ofa`, 40,000 subnets under 300 M MACs, tilted by an accuracy predictor; `measured`, the measured
+subnets, 1,713 distinct ones. Beside the samples stand the floor, two random parts of the data as large as the samples,
+and the simplest baseline, slots drawn independently from the training half's marginals and made valid by the layout.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def curve(generator: DiffusionGenerator, held: Int[Tensor, "m s"], known: set[st
 
 
 def independent(layout: Layout, rows: Int[Tensor, "m s"], count: int, seed: int) -> Int[Tensor, "b s"]:
-    """Slots drawn from their marginals among those that are not given, one after another, restricted to what is valid."""
+    """Slots that are not given, drawn one after another from their marginals, restricted to what is valid."""
     open_slots = layout.start(rows) == layout.hidden
     k = max(layout.sizes)
     hot = torch.nn.functional.one_hot(rows, k) * open_slots[..., None]

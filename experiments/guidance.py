@@ -22,7 +22,8 @@ from archgen.diffusion.generator import DiffusionGenerator
 from archgen.diffusion.listed_law import ListedLaw, all_rows, tilted
 from archgen.diffusion.tilting import TiltConfig, TiltedGenerator, tilt_generator
 from archgen.diffusion.training import train_generator, usual_config
-from archgen.guided import learned_source, listed_source
+from archgen.exact_sources import listed_source
+from archgen.learned_source import learned_source
 from archgen.properties import Condition
 from archgen.wishes import Wish, gather_properties
 from graphs.layout import Layout, layout_of
@@ -66,9 +67,8 @@ def main() -> None:
     space = get_space(arguments.space)
     started = time.perf_counter()
     generator = train_generator(space, usual_config(layout_of(space), arguments.seed, arguments.steps))
-    print(
-        f"{space.name}: generator trained in {time.perf_counter() - started:.0f} s, {generator.provenance['bound']} nats"
-    )
+    bound = generator.provenance["bound"]
+    print(f"{space.name}: generator trained in {time.perf_counter() - started:.0f} s, {bound} nats")
     tilts(generator, arguments.draws, arguments.tilt_steps, arguments.seed)
     bounds(generator, arguments.draws, arguments.seed)
 
@@ -90,11 +90,13 @@ def tilts(generator: DiffusionGenerator, draws: int, tilt_steps: int, seed: int)
         exact = tilted(law, f, strength)
         first, second = (exact.draw(draws, torch.Generator().manual_seed(one)) for one in (seed + 1, seed + 2))
         rows, share, rate = timed(learned, draws, strength, seed)
+        distinct = [len(torch.unique(one, dim=0)) / draws for one in (rows, first)]
         print(
             f"{strength:<5}  {listing.variation(first, exact.probability):.4f} "
             f"{listing.variation(second, exact.probability):.4f} {listing.variation(rows, exact.probability):.4f}   "
             f"{share:<9.2f}  {float(f[listing.numbers(rows)].mean()):.3f}  ({exact.mean(f):.3f}) "
-            f"{len(torch.unique(rows, dim=0)) / draws:.3f}    ({len(torch.unique(first, dim=0)) / draws:.3f})  {rate:,.0f}"
+            f"{distinct[0]:.3f}    ({distinct[1]:.3f})  {rate:,.0f}",
+            flush=True,
         )
 
 
@@ -114,8 +116,10 @@ def bounds(generator: DiffusionGenerator, draws: int, seed: int) -> None:
     for percentile in (1, 10):
         limit = float(np.percentile(params, percentile))
         wish = Wish(given=(Condition("params", "<=", limit),))
-        for make in (learned_source, listed_source):
-            source = make(generator, wish, properties, seed)
+        for source in (
+            learned_source(generator, wish, properties, seed),
+            listed_source(all_rows(generator.layout), wish, properties, seed),
+        ):
             started = time.perf_counter()
             rows, share = source.draw(draws, torch.Generator().manual_seed(seed))
             rate = draws / (time.perf_counter() - started)

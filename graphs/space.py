@@ -107,7 +107,7 @@ class SearchSpace(ABC):
         return None
 
     def costs(self, graph: ArchGraph) -> dict[str, float]:
-        """Exact costs of the network by name, in the units of `graphs.tables.table.UNITS`; empty where none is known."""
+        """Exact costs of the network by name, in the units of `graphs.tables.table.UNITS`, if any are known."""
         return {}
 
     def mutate(self, graph: ArchGraph, rng: np.random.Generator) -> ArchGraph:

@@ -237,6 +237,18 @@ def test_a_run_that_goes_on_from_a_checkpoint_ends_with_the_same_weights(
 
 
 @pytest.mark.usefixtures("_patient")
+def test_a_finished_run_that_is_gone_on_with_keeps_its_weights(tree_space, tmp_path, uninterrupted: Weights) -> None:
+    """Nothing is left to train, and the average must still be what is kept."""
+    for _ in range(2):
+        data = GraphDataModule(tree_space, tree_space.listed, LONG)
+        module = DiffusionModule(data.layout, SIZE, LONG)
+        run = trainer(tmp_path, LONG, ModelCheckpoint(tmp_path, save_last=True), enable_checkpointing=True)
+        run.fit(module, data, ckpt_path="last")  # starts anew where there is none
+        assert run.global_step == LONG.steps
+        assert same(module.denoiser.state_dict(), uninterrupted)
+
+
+@pytest.mark.usefixtures("_patient")
 def test_a_users_own_trainer_fits_the_module(tree_space, tmp_path) -> None:
     """A data module, a module and a plain Trainer; its result is that of `train_generator`."""
     data = GraphDataModule(tree_space, tree_space.listed, SHORT)
