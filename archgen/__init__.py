@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from archgen.diffusion.generator import DiffusionGenerator
     from archgen.diffusion.guidance import Guide
     from archgen.diffusion.training import TrainingConfig, train_generator
+    from archgen.generated import Generated
+    from archgen.generation import generate
+    from archgen.labels import read_labels
     from archgen.session import open_campaign, read_campaign
     from bo.campaign import Campaign
     from graphs.archgraph import ArchGraph, Op
@@ -28,6 +31,7 @@ _HOME = {
     "ArchgenError": "graphs.errors",
     "Campaign": "bo.campaign",
     "DiffusionGenerator": "archgen.diffusion.generator",
+    "Generated": "archgen.generated",
     "Guide": "archgen.diffusion.guidance",
     "Op": "graphs.archgraph",
     "SearchSpace": "graphs.space",
@@ -35,11 +39,13 @@ _HOME = {
     "WLGP": "predictors.wl_gp",
     "draw_text": "graphs.draw_text",
     "feature_table": "predictors.wl_gp",
+    "generate": "archgen.generation",
     "get_space": "graphs.spaces.catalogue",
     "load_generator": "archgen.diffusion.checkpoint",
     "load_table": "graphs.tables.catalogue",
     "open_campaign": "archgen.session",
     "read_campaign": "archgen.session",
+    "read_labels": "archgen.labels",
     "save_generator": "archgen.diffusion.checkpoint",
     "train_generator": "archgen.diffusion.training",
 }
@@ -50,17 +56,20 @@ __all__ = [
     "ArchgenError",
     "Campaign",
     "DiffusionGenerator",
+    "Generated",
     "Guide",
     "Op",
     "SearchSpace",
     "TrainingConfig",
     "draw_text",
     "feature_table",
+    "generate",
     "get_space",
     "load_generator",
     "load_table",
     "open_campaign",
     "read_campaign",
+    "read_labels",
     "save_generator",
     "train_generator",
 ]

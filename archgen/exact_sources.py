@@ -13,10 +13,10 @@ from jaxtyping import Int
 from torch import Tensor
 
 from archgen.additive_terms import Term, additive_term
-from archgen.diffusion.additive_law import AdditiveLaw, Part, part_configurations, strength_for_kl
+from archgen.diffusion.additive_law import AdditiveLaw, Part, strength_for_kl
 from archgen.diffusion.listed_law import ListedLaw, strength_for_effective_size, tilted
 from archgen.properties import Condition
-from archgen.row_costs import Configurations
+from archgen.row_costs import Configurations, small_parts
 from archgen.sources import draw_until, refusal, unreachable
 from archgen.wishes import Properties, Wish
 from graphs.errors import InvalidOption
@@ -85,9 +85,9 @@ def additive_source(wish: Wish, properties: Properties, seed: int, uniform: bool
     Raises:
         InvalidOption: a bound that nothing keeps, with the nearest value that can be reached.
     """
-    if properties.layout.edge_slots:
+    parts = small_parts(properties.layout)
+    if parts is None:
         return None
-    parts = part_configurations(properties.layout)
     built_in = [(one, term) for one in wish.given if (term := additive_term(one.name, parts, properties)) is not None]
     _require_reachable(built_in, properties, parts)
     objective = None
@@ -99,7 +99,8 @@ def additive_source(wish: Wish, properties: Properties, seed: int, uniform: bool
             return None
     if not uniform:
         return None
-    laws = [_tilted(_limited(parts, objective, one), wish, objective) for one in built_in or [None]]
+    limits: Sequence[tuple[Condition, Term] | None] = built_in or [None]
+    laws = [_tilted(_limited(parts, objective, one), wish, objective) for one in limits]
     return _best(laws, wish, properties)
 
 
@@ -113,8 +114,8 @@ def _limited(parts: Configurations, objective: Term | None, limit: tuple[Conditi
     if limit is None:
         return law
     condition, term = limit
-    side = "cap" if condition.operator == "<=" else "floor"
-    return replace(law, fixed_cost=term.fixed, **{side: term.bound(condition)})
+    bound, above = term.bound(condition), condition.operator == "<="
+    return replace(law, fixed_cost=term.fixed, cap=bound if above else None, floor=None if above else bound)
 
 
 def _tilted(law: AdditiveLaw, wish: Wish, objective: Term | None) -> AdditiveLaw:

@@ -12,15 +12,16 @@ from graphs.graph_json import graph_from_dict
 from graphs.space import SearchSpace
 
 
-def read_graphs(path: Path, space: SearchSpace) -> list[ArchGraph]:
-    """The architectures of a file: lines of `archgen generate`, or the space's own strings, one a line.
+def read_graphs(path: Path | str, space: SearchSpace) -> list[ArchGraph]:
+    """The architectures of a file, one a line: lines of `archgen generate`, graphs in JSON, or the space's own strings.
 
     Raises:
         InvalidOption: the file cannot be read, or holds no architecture.
         InvalidArchitecture: a line is not an architecture of `space`; names the line.
     """
+    path = Path(path)
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             graphs = [_graph(line, space, f"{path}, line {number}") for number, line in _lines(file)]
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidOption(f"{path}: cannot read graphs ({error}); expected a text file, one graph a line") from error
@@ -37,10 +38,11 @@ def _graph(line: str, space: SearchSpace, where: str) -> ArchGraph:
     try:
         if not line.startswith("{"):
             return space.parse(line)
-        found, name = graph_from_dict(json.loads(line)["graph"])
+        data = json.loads(line)
+        found, name = graph_from_dict(data.get("graph", data))
         if name != space.name:
             raise InvalidArchitecture(f"a graph of space {name!r}, expected {space.name!r}")
         space.check(found)
-    except (ArchgenError, json.JSONDecodeError, KeyError, TypeError) as error:
+    except (ArchgenError, ValueError, RecursionError) as error:
         raise InvalidArchitecture(f"{where}: no architecture of {space.name} ({error})") from error
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ from graphs.layout import Layout
 Configurations = list[tuple[tuple[int, ...], Int[Tensor, "_ _"]]]
 Cost = Callable[[ArchGraph], float]
 MOST_CONFIGURATIONS = 100_000
-"""Configurations of all parts up to which it is worth asking whether a cost adds up."""
+"""Configurations of a part, the invalid ones included, up to which it is worth asking whether a cost adds up."""
 TRIED = 1_000
 """Random rows on which it must add up."""
 EACH = 4
@@ -97,10 +98,8 @@ def row_cost(layout: Layout, cost: Cost) -> RowCost:
 
     Whether it adds up even over slots is tried first, as that takes far fewer graphs.
     """
-    if layout.edge_slots:
-        return GraphCost(layout, cost)
-    parts = part_configurations(layout)
-    if sum(len(configurations) for _, configurations in parts) > MOST_CONFIGURATIONS or len(parts) == 1:
+    parts = small_parts(layout)
+    if parts is None or len(parts) == 1:
         return GraphCost(layout, cost)
     rng = np.random.default_rng(0)
     rows = layout.read([layout.space.sample(rng) for _ in range(TRIED)])
@@ -115,12 +114,18 @@ def row_cost(layout: Layout, cost: Cost) -> RowCost:
     return _summed(layout, cost, parts, asked, torch.cat([wanted, *asked]), rows) or GraphCost(layout, cost)
 
 
+def small_parts(layout: Layout) -> Configurations | None:
+    """The configurations of all parts; None where edges are slots or a part has too many."""
+    products = [math.prod(layout.sizes[slot] for slot in slots) for slots in layout.parts]
+    return None if layout.edge_slots or max(products) > MOST_CONFIGURATIONS else part_configurations(layout)
+
+
 def _with_each_value(parts: Configurations, rows: Int[Tensor, "b s"]) -> Int[Tensor, "m s"]:
     """Some of the rows with parts changed such that each value of each slot comes several times."""
-    found = []
+    found = list[Tensor]()
     for slots, configurations in parts:
         for place in range(len(slots)):
-            for value in configurations[:, place].unique():
+            for value in sorted(set(configurations[:, place].tolist())):
                 have = (configurations[:, place] == value).nonzero()[:, 0]
                 number = have[torch.linspace(0, len(have) - 1, EACH).long()]
                 row = rows[len(found) % len(rows)].repeat(EACH, 1)

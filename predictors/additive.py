@@ -7,7 +7,7 @@ and each posterior draw are sums over parts, so that a dynamic programme can use
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -17,11 +17,13 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from predictors.additive_function import AdditiveFunction
-from predictors.slot_evidence import INTERCEPT, PAIRS, Hyper, learn
+from predictors.slot_evidence import INTERCEPT, SCALE, Learned, evidence_rows, inflation, learn
 from predictors.slot_features import SlotFeatures, slot_features
 from predictors.slot_predictor import SlotScore, Warp, check_labels, check_rows
 
 CHUNK = 4096
+PAIRS = "pairs"
+"""The name of the pairs' scale."""
 
 
 @final
@@ -32,13 +34,15 @@ class AdditivePredictor:
     Args:
         mean: the posterior mean of the latent function.
         warp: from labels to the latent scale; monotone, so the best row is the same on both.
-        hyper: what was learned from the labels.
+        noise: the deviation of a label from the latent value.
+        scales: the prior deviation of each term of the features, and of the pairs.
         inflation: the factor of all variances for the uncertainty of the hyper-parameters.
     """
 
     mean: AdditiveFunction
     warp: Warp
-    hyper: Hyper
+    noise: float
+    scales: Mapping[str, float]
     inflation: float
     _prior: _Prior
     _data: _Data
@@ -149,16 +153,45 @@ def fit_additive(
     features = slots if isinstance(slots, SlotFeatures) else slot_features(slots)
     targets = targets.double()
     check_labels(features.sizes, values, targets)
-    hyper = learn(features, values, targets, warped)
-    bases = [hyper.scales[name] * basis for name, basis in features.terms.items()]
-    width = features.pair_offsets[-1]
-    pairs = hyper.scales[PAIRS] / math.sqrt(features.pair_variance) if features.pairs else 0.0
-    prior = _Prior(_root(torch.cat(bases, 1)), pairs, width)
-    data = _observe(prior, features.active(values), hyper.warp(targets), hyper.noise)
+    scales, learned = _learn(features, values, targets, warped)
+    bases = [scales[name] * basis for name, basis in features.terms.items()]
+    pairs = scales[PAIRS] / math.sqrt(features.pair_variance) if features.pairs else 0.0
+    prior = _Prior(_root(torch.cat(bases, 1)), pairs, features.pair_offsets[-1])
+    data = _observe(prior, features.active(values), learned.warp(targets), learned.noise)
     weights = prior.times(data.design.T @ torch.cholesky_solve(data.targets[:, None], data.root)[:, 0])
     mean = AdditiveFunction(features, weights[1:], float(weights[0]))
-    inflation = 1 + min(hyper.learned / len(targets), 1.0)
-    return AdditivePredictor(mean, hyper.warp, hyper, inflation, prior, data)
+    return AdditivePredictor(
+        mean, learned.warp, learned.noise, scales, inflation(len(scales), len(targets)), prior, data
+    )
+
+
+def _learn(
+    features: SlotFeatures, values: Int[Tensor, "n s"], targets: Float[Tensor, " n"], warped: bool
+) -> tuple[dict[str, float], Learned]:
+    """The deviations of the terms and of the pairs; the noise and the warp."""
+    kept = evidence_rows(targets)
+    kernels = _kernels(features, values[kept])
+    names = [*features.terms, *([PAIRS] if features.pairs else [])]
+    priors = torch.tensor([SCALE] * len(names), dtype=torch.float64)
+    logs = priors[:, 0].clone().requires_grad_()
+
+    def covariance() -> Tensor:
+        return ((2 * logs).exp() @ kernels.flatten(1)).view(kernels.shape[1:]) + INTERCEPT**2
+
+    learned = learn(covariance, [logs], priors, targets[kept], warped)
+    return dict(zip(names, logs.detach().exp().tolist(), strict=True)), learned
+
+
+def _kernels(features: SlotFeatures, values: Int[Tensor, "n s"]) -> Float[Tensor, "g n n"]:
+    """What each term says about the covariance of rows at a scale of 1."""
+    sizes = list(features.sizes)
+    shown = torch.zeros(len(values), sum(sizes), dtype=torch.float64).scatter_(1, features.singles(values), 1.0)
+    parts = [shown @ basis for basis in features.terms.values()]
+    kernels = [part @ part.T for part in parts]
+    if features.pairs:
+        agree = [part @ part.T for part in shown.split(sizes, 1)]  # type: ignore[no-untyped-call]
+        kernels.append(sum(agree[i] * agree[j] for i, j in features.pairs) / features.pair_variance)
+    return torch.stack(kernels)
 
 
 def _root(basis: Float[Tensor, "total d"]) -> Float[Tensor, "total r"]:

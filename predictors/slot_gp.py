@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import final
 
 import torch
@@ -15,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from graphs.errors import InvalidOption
-from predictors.slot_evidence import INTERCEPT, JITTER, NOISE, descend, evidence_rows, learn, prior_surprise, surprise
+from predictors.slot_evidence import INTERCEPT, evidence_rows, inflation, learn
 from predictors.slot_features import SlotFeatures, slot_features
 from predictors.slot_kernel import Describe, SlotKernel
 from predictors.slot_predictor import SlotScore, Warp, check_labels, check_rows
@@ -136,9 +135,6 @@ def fit_slot_gp(
 ) -> SlotGP:
     """Learn from labels; the same labels give the same predictor.
 
-    The target's warp is learned first, with the additive terms alone; the kernel's scales and weights and the noise
-    then maximise the posterior.
-
     Args:
         slots: the slots' sizes, or what else is known about them; pairs have no use here, agreement covers them.
         values: complete rows.
@@ -155,35 +151,23 @@ def fit_slot_gp(
     check_labels(features.sizes, values, targets)
     if len(targets) > MOST_LABELS:
         raise InvalidOption(f"{len(targets)} labels, an exact GP takes {MOST_LABELS}; use fit_additive or fewer labels")
-    hyper = learn(replace(features, groups=()), values, targets, warped)
-    kernel = SlotKernel(features, hyper.scales, describe, values)
-    latent = hyper.warp(targets)
-    noise = _learn(kernel, values, latent, hyper.noise)
+    kept = evidence_rows(targets)
+    kernel, rows = SlotKernel(features, describe, values), values[kept]
+
+    def covariance() -> Tensor:
+        seen = kernel.embed(rows)
+        return kernel.between(seen, seen)
+
+    learned = learn(covariance, list(kernel.parameters()), kernel.priors, targets[kept], warped)
+    latent = learned.warp(targets)
     with torch.no_grad():
         seen = kernel.embed(values)
-        root = torch.linalg.cholesky(
-            kernel.between(seen, seen) + noise**2 * torch.eye(len(latent), dtype=torch.float64)
-        )
+        noisy = kernel.between(seen, seen) + learned.noise**2 * torch.eye(len(latent), dtype=torch.float64)
+        root = torch.linalg.cholesky(noisy)
         solved = torch.cholesky_solve(latent[:, None], root)
-        model = _model(values, latent, kernel, noise)
-    inflation = 1 + min((len(kernel.positive("scales")) + 2) / len(targets), 1.0)
-    return SlotGP(model, hyper.warp, noise, inflation, seen, root, solved)
-
-
-def _learn(kernel: SlotKernel, values: Int[Tensor, "n s"], latent: Float[Tensor, " n"], start: float) -> float:
-    """Set the kernel's hyper-parameters; the noise's deviation, `start` at first."""
-    kept = evidence_rows(latent)
-    rows, targets, eye = values[kept], latent[kept], torch.eye(len(kept), dtype=torch.float64)
-    log_noise = torch.tensor([start], dtype=torch.float64).log().requires_grad_()
-    prior = torch.tensor([NOISE], dtype=torch.float64)
-
-    def cost() -> Tensor:
-        seen = kernel.embed(rows)
-        covariance = kernel.between(seen, seen) + ((2 * log_noise).exp() + JITTER) * eye
-        return surprise(covariance, targets) + kernel.prior_surprise() + prior_surprise(log_noise, prior)
-
-    descend(cost, [*kernel.parameters(), log_noise])
-    return math.sqrt(log_noise.exp().item() ** 2 + JITTER)
+        model = _model(values, latent, kernel, learned.noise)
+    factor = inflation(len(kernel.log_scales), len(targets))
+    return SlotGP(model, learned.warp, learned.noise, factor, seen, root, solved)
 
 
 def _model(values: Tensor, latent: Tensor, kernel: SlotKernel, noise: float) -> SingleTaskGP:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import gpytorch
 import torch
@@ -10,12 +10,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from predictors.slot_evidence import HIGHEST, INTERCEPT, LOWEST, SCALE, prior_surprise
+from predictors.slot_evidence import INTERCEPT, SCALE
 from predictors.slot_features import SlotFeatures
 
 Describe = Callable[[Int[Tensor, "b s"]], Float[Tensor, "b d"]]
 """Numbers of a whole row that matter, e.g. its number of paths or the log of its MACs."""
-AGREEMENT, DESCRIPTORS = "agreement", "descriptors"
 WEIGHT = (0.0, 0.7)
 """Mean and deviation of the log of a slot's, a value's and the descriptors' weight in a distance."""
 
@@ -30,7 +29,6 @@ class SlotKernel(gpytorch.kernels.Kernel):  # type: ignore[misc]
 
     Args:
         features: the slots; the last of its shared levels says which values share a weight.
-        scales: deviations of the terms to start from.
         describe: descriptors of rows, or None.
         reference: rows that fix the descriptors' centre and scale.
     """
@@ -38,38 +36,36 @@ class SlotKernel(gpytorch.kernels.Kernel):  # type: ignore[misc]
     def __init__(
         self,
         features: SlotFeatures,
-        scales: Mapping[str, float],
         describe: Describe | None,
         reference: Int[Tensor, "n s"],
     ) -> None:
         super().__init__()
-        self._priors: list[Tensor] = []
         self.features = features
         self.basis = torch.cat(list(features.terms.values()), 1)
         self.term_of = torch.cat([torch.full((b.shape[1],), i) for i, b in enumerate(features.terms.values())])
         self.kinds = features.kinds
         self._describe = describe
-        extra = [AGREEMENT] if describe is None else [AGREEMENT, DESCRIPTORS]
-        start = torch.tensor([scales[name] for name in features.terms], dtype=torch.float64).log()
-        self._add("scales", torch.cat([start, torch.full((len(extra),), SCALE[0], dtype=torch.float64)]), SCALE)
-        self._add("slots", torch.full((len(features.sizes),), WEIGHT[0], dtype=torch.float64), WEIGHT)
-        kinds = int(self.kinds.max()) + 1 + features.attributes.shape[1]
-        self._add("values", torch.full((kinds,), WEIGHT[0], dtype=torch.float64), WEIGHT)
         self.width = 0
+        self._priors: list[Tensor] = []
+        self._add("scales", self.additive + (1 if describe is None else 2), SCALE)
+        self._add("slots", len(features.sizes), WEIGHT)
+        self._add("values", int(self.kinds.max()) + 1 + features.attributes.shape[1], WEIGHT)
         if describe is not None:
-            self._add("distance", torch.full((1,), WEIGHT[0], dtype=torch.float64), WEIGHT)
+            self._add("distance", 1, WEIGHT)
             seen = describe(reference).double()
             self.width = seen.shape[1]
             self._centre = seen.mean(0)
             self._spread = seen.std(0).where(seen.std(0) > 1e-9, 1.0) * seen.shape[1] ** 0.5
 
-    def _add(self, name: str, start: Tensor, prior: tuple[float, float]) -> None:
-        self.register_parameter(f"log_{name}", torch.nn.Parameter(start.clamp(LOWEST, HIGHEST)))
-        self._priors.append(torch.tensor([prior] * len(start), dtype=torch.float64))
+    def _add(self, name: str, count: int, prior: tuple[float, float]) -> None:
+        mean, deviation = prior
+        self.register_parameter(f"log_{name}", torch.nn.Parameter(torch.full((count,), mean, dtype=torch.float64)))
+        self._priors.append(torch.tensor([[mean, deviation]] * count, dtype=torch.float64))
 
-    def prior_surprise(self) -> Float[Tensor, ""]:
-        """Minus the log density of the hyper-parameters under their priors, but for a constant."""
-        return prior_surprise(torch.cat(list(self.parameters())), torch.cat(self._priors))
+    @property
+    def priors(self) -> Float[Tensor, "h 2"]:
+        """Mean and deviation of each hyper-parameter's logarithm."""
+        return torch.cat(self._priors)
 
     def positive(self, name: str) -> Float[Tensor, " p"]:
         """The parameters `scales` (terms, agreement, descriptors), `slots`, `values` or `distance`."""

@@ -3,11 +3,12 @@
 A label is the sum of what its task's classes make easy, what else is particular to the task, what the network is worth,
 and noise:
 
-    y = m + mean of c_k over the task's classes k + t_task + f(network) + e,   all Gaussian.
+    y = mean of c_k over the task's classes k + t_task + f(network) + e,   all Gaussian.
 
 f is a Gaussian process over networks, so that descriptions of one network share their value, plus an effect of each
-network's own. All deviations maximise the marginal likelihood of the labels (a linear mixed model; Henderson 1975; for
-f Williams and Rasmussen 1996). m, c and t are integrated out first, which leaves one vector and one matrix over networks.
+network's own (a linear mixed model, Henderson 1975, with one effect as in Williams and Rasmussen 1996). All deviations
+maximise the marginal likelihood of the labels. c and t are integrated out first, which leaves a vector and a matrix
+over networks.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from graphs.tables.task_labels import TaskLabels
 from predictors.feature_table import FeatureTable
 from predictors.slot_evidence import JITTER, descend, prior_surprise
 
-LEVEL = 100.0
-"""Prior deviation of m, in points of accuracy."""
+LEVEL = 10.0
+"""Prior deviation of the mean of f around that of the labels, in points of accuracy."""
 DEVIATION = 1.0
 """Of the log of each hyper-parameter around its default."""
 
@@ -41,8 +42,8 @@ class TaskHyper:
         classes: of c, what a class makes easy.
         tasks: of t, what else is particular to a task.
         noise: of e.
-        networks: of what networks share with others near them.
-        own: of what a network shares with none.
+        networks: of what a network shares with those near it.
+        own: of what it shares with none.
         length: a mean distance over the feature groups at which the correlation is 1/e; 1 for random graphs.
     """
 
@@ -61,12 +62,12 @@ class TaskEffects:
 
     Args:
         hyper: the deviations.
-        level: the mean of m.
+        centre: the mean of the labels.
         class_effects: the mean of c of each class number, 0 where no label had it.
     """
 
     hyper: TaskHyper
-    level: float
+    centre: float
     class_effects: Float[Tensor, " k"]
     _prior: _NetworkPrior
     _seen: Int[np.ndarray, " u"]
@@ -76,14 +77,15 @@ class TaskEffects:
 
     @torch.no_grad()
     def predict(self, graphs: Sequence[ArchGraph]) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
-        """Mean accuracy on a task of classes of mean difficulty, and the deviation of f, by which networks differ."""
+        """Mean and deviation of f, the accuracy on a task of mean difficulty, without noise."""
         rows = self._prior.rows(graphs)
         known = torch.linalg.solve_triangular(
             self._root, self._prior.between(self._seen, rows, self.hyper), upper=False
         )
         spread = torch.linalg.solve_triangular(self._posterior, known, upper=False)
-        variance = self.hyper.networks**2 + self.hyper.own**2 - known.square().sum(0) + spread.square().sum(0)
-        return self.level + known.T @ self._solved, variance.clamp(min=0.0).sqrt()
+        prior = LEVEL**2 + self.hyper.networks**2 + self.hyper.own**2
+        variance = prior - known.square().sum(0) + spread.square().sum(0)
+        return self.centre + known.T @ self._solved, variance.clamp(min=0.0).sqrt()
 
     def difficulty(self, classes: Int[np.ndarray, "b c"]) -> Float[Tensor, " b"]:
         """What the classes of a task add to the mean accuracy."""
@@ -99,7 +101,7 @@ def fit_task_effects(
     Args:
         table: features of the space's graphs, to be shared between fits.
         groups: those of its groups that say which networks are alike.
-        labels: all of one source, since m is the same for all.
+        labels: all of one source, since one mean serves all.
         hyper: taken as it is where given, else learned.
 
     Raises:
@@ -119,10 +121,8 @@ def fit_task_effects(
     with torch.no_grad():
         found = _Solution.of(sums, apart, torch.tensor(_as_list(hyper), dtype=torch.float64))
         solved = torch.cholesky_solve((found.root.T @ found.right)[:, None], found.posterior)[:, 0]
-        effects = found.task_side(found.root @ solved)
-    return TaskEffects(
-        hyper, sums.centre + float(effects[0]), effects[1:], prior, seen, found.root, found.posterior, solved
-    )
+        effects = found.class_effects(found.root @ solved)
+    return TaskEffects(hyper, sums.centre, effects, prior, seen, found.root, found.posterior, solved)
 
 
 @dataclass(frozen=True)
@@ -148,14 +148,14 @@ class _NetworkPrior:
 
 def _covariance(apart: Float[Tensor, "l r"], same: Tensor, hyper: Float[Tensor, " 6"]) -> Float[Tensor, "l r"]:
     """hyper in the order of `TaskHyper`."""
-    return hyper[3] ** 2 * (-apart / hyper[5]).exp() + hyper[4] ** 2 * same
+    return LEVEL**2 + hyper[3] ** 2 * (-apart / hyper[5]).exp() + hyper[4] ** 2 * same
 
 
 @dataclass(frozen=True, eq=False)
 class _Sums:
     """All that the labels say, for tasks of m labels each: sums over tasks of products of what each task sums up to.
 
-    T is 1 and the share of each class, S how many of the task's labels each network has, y the sum of its labels, from
+    T is the share of each class, S how many of the task's labels each network has, y the sum of its labels, from
     which the mean over all is taken away.
     """
 
@@ -179,9 +179,8 @@ class _Sums:
         accuracy = torch.from_numpy(labels.accuracy - centre)
         _, first, task, size = np.unique(labels.task, return_index=True, return_inverse=True, return_counts=True)
         classes = torch.from_numpy(labels.classes[first])
-        t = torch.zeros(len(first), 2 + int(classes.max()), dtype=torch.float64)
-        t.scatter_add_(1, 1 + classes, torch.full(classes.shape, 1 / classes.shape[1], dtype=torch.float64))
-        t[:, 0] = 1.0
+        t = torch.zeros(len(first), 1 + int(classes.max()), dtype=torch.float64)
+        t.scatter_add_(1, classes, torch.full(classes.shape, 1 / classes.shape[1], dtype=torch.float64))
         s, y = torch.zeros(len(first), networks, dtype=torch.float64), torch.zeros(len(first), dtype=torch.float64)
         where, which = torch.from_numpy(task), torch.from_numpy(network)
         s.index_put_((where, which), torch.ones(len(labels), dtype=torch.float64), accumulate=True)
@@ -227,7 +226,7 @@ class _Solution:
         classes, tasks, noise = hyper[0] ** 2, hyper[1] ** 2, hyper[2] ** 2
         summed = 1 / (noise + sums.size * tasks)  # precision of the mean of a task's m labels, over m
         shared = summed * tasks / noise
-        prior = torch.cat([torch.tensor([LEVEL**-2], dtype=torch.float64), (1 / classes).expand(sums.ty.shape[1] - 1)])
+        prior = (1 / classes).expand(sums.ty.shape[1])
         ts, ty = torch.tensordot(summed, sums.ts, 1), summed @ sums.ty
         inner = torch.linalg.cholesky(torch.tensordot(sums.size * summed, sums.tt, 1) + prior.diag())
         known = torch.linalg.solve_triangular(inner, torch.cat([ts, ty[:, None]], 1), upper=False)
@@ -251,8 +250,8 @@ class _Solution:
         ) / 2
         return _Solution(right, root, posterior, surprise, inner, ts, ty)
 
-    def task_side(self, f: Float[Tensor, " u"]) -> Float[Tensor, " k"]:
-        """The means of m and all c, given f."""
+    def class_effects(self, f: Float[Tensor, " u"]) -> Float[Tensor, " k"]:
+        """The means of all c, given f."""
         return torch.cholesky_solve((self._ty - self._ts @ f)[:, None], self._inner)[:, 0]
 
 

@@ -161,23 +161,11 @@ def generate(
     as_json: Json = False,
 ) -> None:
     """Draw architectures from a trained generator, freely or as wished for."""
-    from archgen.cli.generate import run_generation
+    from archgen.cli.generate import Order, run_generation
 
-    run_generation(
-        checkpoint,
-        count,
-        seed,
-        out,
-        maximize,
-        given or [],
-        labels,
-        task,
-        strength,
-        by.value,
-        unique,
-        threads,
-        as_json,
-    )
+    bounds = tuple(given or ())
+    order = Order(checkpoint, out, count, seed, maximize, bounds, labels, task, strength, by.value, unique, threads)
+    run_generation(order, as_json)
 
 
 @app.command()

@@ -11,10 +11,12 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from archgen.cli.out_file import STANDARD, require_place
 from archgen.diffusion.checkpoint import save_generator
 from archgen.diffusion.generator import DiffusionGenerator
 from archgen.diffusion.training import train_generator, usual_config
 from archgen.graph_file import read_graphs
+from archgen.session import MOST_SEED
 from graphs.archgraph import ArchGraph
 from graphs.errors import InvalidOption
 from graphs.layout import layout_of
@@ -43,8 +45,13 @@ def run_training(
     space = get_space(space_name)
     if threads < 1:
         raise InvalidOption(f"threads {threads}: expected at least 1")
-    if not out.parent.is_dir():
-        raise InvalidOption(f"{out}: there is no folder {out.parent}; make it or choose another place")
+    if not 0 <= seed <= MOST_SEED:
+        raise InvalidOption(f"seed {seed}: expected a number from 0 to {MOST_SEED}")
+    if source is not None and distinct == "network":
+        raise InvalidOption("distinct network is for a whole space; leave it out where the graphs are given")
+    require_place(out, source)
+    if out == STANDARD or (out.exists() and not out.is_file()):
+        raise InvalidOption(f"{out}: a checkpoint is a file; name one")
     graphs: Sequence[ArchGraph] | None = None if source is None else read_graphs(source, space)
     config = usual_config(layout_of(space), seed, steps)
     torch.set_num_threads(threads)

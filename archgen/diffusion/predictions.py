@@ -14,6 +14,8 @@ MOST_STATES = 1 << 18
 """Partly hidden rows up to which all logits are kept."""
 CHUNK = 2048
 """Rows evaluated at once: what fits the cache is fastest."""
+PAIRS = 1 << 18
+"""Pairs of nodes in these rows at most, so that memory does not grow with the graphs."""
 
 
 class Predictions:
@@ -52,7 +54,7 @@ class Predictions:
     def _evaluate(self, values: Int[Tensor, "b s"]) -> Float[Tensor, "b s k"]:
         device = self._denoiser.offsets.device
         parts = []
-        for rows in torch.split(values, CHUNK):
+        for rows in torch.split(values, max(1, min(CHUNK, PAIRS // self._denoiser.n**2))):
             pair = rows.to(device).expand(max(2, len(rows)), -1)  # a row alone may be rounded otherwise than in company
             level = None if self._level is None else torch.full((len(pair),), self._level, device=device)
             parts.append(self._denoiser(pair, level)[: len(rows)].cpu())

@@ -8,6 +8,8 @@ is valid at the end, by construction.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -23,6 +25,25 @@ class Predict(Protocol):
 
     def __call__(self, values: Int[Tensor, "b s"]) -> Float[Tensor, "b s k"]:
         """Logits of each slot's choices; a choice that a slot does not have is practically impossible."""
+
+
+Draw = Callable[[Int[Tensor, " m"], Bool[Tensor, "m k"]], Int[Tensor, " m"]]
+"""Draws some of the places of a list, each from its allowed values, and writes them into the rows."""
+
+
+@runtime_checkable
+class Fills(Protocol):
+    """A layout that fills restricted slots faster than one after another, each with the value it would have then."""
+
+    def fill(self, values: Int[Tensor, "b s"], rows: Int[Tensor, " p"], slots: Int[Tensor, " p"], draw: Draw) -> None:
+        """Draw each of the p places once, in an order of its own.
+
+        Args:
+            values: partly hidden rows, into which `draw` writes.
+            rows: of each place.
+            slots: of each place, in the order in which the layout restricts them.
+            draw: takes numbers of places, no row twice in one slot, and their allowed values.
+        """
 
 
 def sample_rows(
@@ -108,27 +129,45 @@ def reveal_weighted(
     free = shown.clone()
     free[:, restricted] = False
 
-    def draw(rows: Tensor, slots: Tensor | int, allowed: Tensor | None) -> None:
+    def write(rows: Tensor, slots: Tensor, marks: Tensor, allowed: Tensor | None) -> Tensor:
         scores = [part[rows, slots] for part in (logits, target) if part is not None]
         if allowed is not None:
             scores = [part[:, : allowed.shape[1]].masked_fill(~allowed, -torch.inf) for part in scores]
-        drawn = categorical(scores[0], rng)
-        values[rows, slots] = drawn
+        drawn = values[rows, slots] = _inverted(scores[0], marks)
         if target is not None:
             log_q, log_p = (part.double().log_softmax(-1).gather(1, drawn[:, None])[:, 0] for part in scores)
             log_ratio.index_add_(0, rows, log_p - log_q)
+        return drawn
 
     at_rows, at_slots = free.nonzero(as_tuple=True)
-    draw(at_rows, at_slots, None)
-    for slot in restricted:
-        rows = shown[:, slot].nonzero()[:, 0]
-        if len(rows):
-            draw(rows, slot, layout.allowed(values[rows], slot))
+    write(at_rows, at_slots, _marks(len(at_rows), rng), None)
+    if restricted:
+        order, rows = shown.T[restricted].nonzero(as_tuple=True)
+        slots, marks = torch.tensor(restricted)[order], _marks(len(rows), rng)
+        fill = layout.fill if isinstance(layout, Fills) else partial(fill_in_turn, layout)
+        fill(values, rows, slots, lambda some, allowed: write(rows[some], slots[some], marks[some], allowed))
     return values, log_ratio
+
+
+def fill_in_turn(
+    layout: Layout, values: Int[Tensor, "b s"], rows: Int[Tensor, " p"], slots: Int[Tensor, " p"], draw: Draw
+) -> None:
+    """What `Fills.fill` does, for any layout: one slot after another."""
+    counts = slots.bincount(minlength=len(layout))[list(layout.restricted)].tolist()
+    for slot, some in zip(layout.restricted, torch.split(torch.arange(len(slots)), counts), strict=True):
+        if len(some):
+            draw(some, layout.allowed(values[rows[some]], slot))
 
 
 def categorical(logits: Float[Tensor, "m k"], rng: torch.Generator) -> Int[Tensor, " m"]:
     """One draw from the softmax of each row, by inversion."""
+    return _inverted(logits, _marks(len(logits), rng))
+
+
+def _marks(count: int, rng: torch.Generator) -> Float[Tensor, " count"]:
+    return torch.rand(count, generator=rng, dtype=torch.float64)
+
+
+def _inverted(logits: Float[Tensor, "m k"], marks: Float[Tensor, " m"]) -> Int[Tensor, " m"]:
     ladder = logits.double().softmax(-1).cumsum(-1)
-    mark = torch.rand(len(logits), 1, generator=rng, dtype=torch.float64) * ladder[:, -1:]
-    return (ladder <= mark).sum(-1).clamp(max=logits.shape[-1] - 1)
+    return (ladder <= marks[:, None] * ladder[:, -1:]).sum(-1).clamp(max=logits.shape[-1] - 1)

@@ -10,7 +10,7 @@ rows and columns in need, less a maximum matching among them by unknown edges (G
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,12 @@ from graphs.spaces.free_dag_matching import matching_sizes
 
 if TYPE_CHECKING:
     from graphs.spaces.free_dag import FreeDag
+
+
+Draw = Callable[[Int[Tensor, " m"], Bool[Tensor, "m k"]], Int[Tensor, " m"]]
+"""Draws some of the places of a list, each from its allowed values, and writes them into the rows."""
+DrawEdges = Callable[[Int[Tensor, " m"], Bool[Tensor, " m"], Bool[Tensor, " m"]], Tensor]
+"""As `Draw`, for edges that may be absent and may be present."""
 
 
 class FreeDagLayout(Layout):
@@ -94,8 +100,7 @@ class FreeDagLayout(Layout):
         if slot < self._inner:
             place = slot + 1
             free = (values[:, torch.cat([self._out[place], self._into[place]])] == ABSENT).all(1)
-            allowed[:] = torch.where(torch.arange(self.sizes[slot]) == self._missing, free[:, None], ~free[:, None])
-            return allowed
+            return self._operations(free)
         number = slot - self._inner
         i, j = self.edge_slots[number]
         if self.space.max_edges is None:
@@ -112,12 +117,64 @@ class FreeDagLayout(Layout):
             allowed[:, PRESENT] &= there
         return allowed
 
+    def fill(self, values: Int[Tensor, "b s"], rows: Int[Tensor, " p"], slots: Int[Tensor, " p"], draw: Draw) -> None:
+        """As if place after place took what is `allowed`, but at once what does not depend on each other.
+
+        Args:
+            values: partly hidden rows, into which `draw` writes.
+            rows: of each place.
+            slots: of each place, ascending.
+            draw: takes numbers of places and what is allowed there.
+        """
+        first = int((slots < self._inner).sum())
+        lines = (values[:, self._inner :] != ABSENT).float() @ self._ends.T  # edges of each row and column
+        row, place = rows[:first], slots[:first] + 1
+        draw(torch.arange(first), self._operations(lines[row, place] + lines[row, self.nodes + place] == 0))
+        nodes, states = self._by_slot(values)
+        row, numbers = rows[first:], slots[first:] - self._inner
+        both = nodes[self._source[numbers], row] & nodes[self._target[numbers], row]
+
+        def draw_edges(some: Int[Tensor, " m"], absent: Bool[Tensor, " m"], present: Bool[Tensor, " m"]) -> Tensor:
+            return draw(first + some, torch.stack([absent | ~both[some], present & both[some]], 1))
+
+        if self.space.max_edges is None:
+            self._fill_lines(lines, row, numbers, draw_edges)
+        else:
+            self._fill_counted(nodes, states, row, numbers, draw_edges)
+
+    def _fill_lines(self, lines: Tensor, rows: Tensor, numbers: Tensor, draw: DrawEdges) -> None:
+        """Edges without a limit of their number: row i and column j of i->j must each keep one.
+
+        No two edges with equal i + j share a row or a column, and those before i->j in its row or column have less.
+        """
+        source, target = self._source[numbers], self._target[numbers]
+        for some in _turns(source + target):
+            row, i, j = rows[some], source[some], self.nodes + target[some]
+            spare = (lines[row, i] > 1) & (lines[row, j] > 1)
+            gone = (draw(some, spare, torch.ones_like(spare)) == ABSENT).float()
+            lines[row, i] -= gone
+            lines[row, j] -= gone
+
+    def _fill_counted(self, nodes: Tensor, states: Tensor, rows: Tensor, numbers: Tensor, draw: DrawEdges) -> None:
+        """Edges of limited number, which all depend on each other: the first of each row, then the second, ..."""
+        for some in _turns(_ranks(rows)):
+            row, number, at = rows[some], numbers[some], torch.arange(len(some))
+            here, own, allowed = nodes[:, row], states[:, row], []
+            for value in (ABSENT, PRESENT):
+                own[number, at] = value
+                allowed.append(self._completable(here, own))
+            states[number, row] = draw(some, *allowed).to(states.dtype)
+
     def valid(self, values: Int[Tensor, "b s"]) -> Bool[Tensor, " b"]:
         there, edges = self._there(values), values[:, self._inner :]
         good = ((values >= 0) & (values < self.hidden)).all(1)
         good &= (there[:, 1:-2] | ~there[:, 2:-1]).all(1)
         good &= ~((edges == PRESENT) & ~(there[:, self._source] & there[:, self._target])).any(1)
         return good & self._completable(*self._by_slot(values))
+
+    def _operations(self, unwired: Bool[Tensor, " m"]) -> Bool[Tensor, "m k"]:
+        """What a place can be: something where it may have an edge, else nothing."""
+        return (torch.arange(self._missing + 1) == self._missing) == unwired[:, None]
 
     def _there(self, values: Int[Tensor, "b s"]) -> Bool[Tensor, "b n"]:
         """Which places have a node."""
@@ -156,3 +213,15 @@ class FreeDagLayout(Layout):
                 f"({self._missing} for no node), edges {edges}; expected known values, no node after a place without "
                 f"one, each node on a path from place 0 to {self.nodes - 1}, and at most {self.space.max_edges} edges"
             )
+
+
+def _turns(turn: Int[Tensor, " p"]) -> Iterator[Int[Tensor, " m"]]:
+    """The places of each turn, turn after turn."""
+    return (some for some in torch.split(turn.argsort(stable=True), turn.bincount().tolist()) if len(some))
+
+
+def _ranks(rows: Int[Tensor, " p"]) -> Int[Tensor, " p"]:
+    """How many places before each have the same row."""
+    order, counts = rows.argsort(stable=True), rows.bincount()
+    firsts = (counts.cumsum(0) - counts).repeat_interleave(counts)
+    return torch.empty_like(rows).index_copy_(0, order, torch.arange(len(rows)) - firsts)

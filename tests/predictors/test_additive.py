@@ -87,11 +87,11 @@ def prior_by_hand(features: SlotFeatures, scales: dict, left: torch.Tensor, righ
 
 def test_posterior_is_textbook_regression(fitted) -> None:
     predictor, rows, targets = fitted
-    features, hyper = predictor.mean.features, predictor.hyper
-    seen = prior_by_hand(features, hyper.scales, rows, rows) + hyper.noise**2 * np.eye(len(rows))
-    cross = prior_by_hand(features, hyper.scales, ROWS, rows)
-    mean = cross @ np.linalg.solve(seen, hyper.warp(targets).numpy())
-    every = prior_by_hand(features, hyper.scales, ROWS, ROWS)
+    features, scales = predictor.mean.features, predictor.scales
+    seen = prior_by_hand(features, scales, rows, rows) + predictor.noise**2 * np.eye(len(rows))
+    cross = prior_by_hand(features, scales, ROWS, rows)
+    mean = cross @ np.linalg.solve(seen, predictor.warp(targets).numpy())
+    every = prior_by_hand(features, scales, ROWS, ROWS)
     variance = np.diag(every - cross @ np.linalg.solve(seen, cross.T))
     found, spread = predictor.latent(ROWS)
     np.testing.assert_allclose(found, mean, atol=1e-6)
@@ -298,6 +298,6 @@ def test_measured_subnets_are_ranked_better_than_by_ridge_regression(data_dir) -
         assert kendalltau(mean, top[held]).statistic > kendalltau(ridge, top[held]).statistic + 0.05
         assert (mean - top[held]).abs().mean() < 0.6 * (ridge + top[seen].mean() - top[held]).abs().mean()
         latent, variance = predictor.latent(choice[held])
-        reach = 1.2816 * (variance + predictor.inflation * predictor.hyper.noise**2).sqrt()
+        reach = 1.2816 * (variance + predictor.inflation * predictor.noise**2).sqrt()
         ends = [predictor.warp.inverse(latent + sign * reach) for sign in (-1, 1)]
         assert 0.65 < ((ends[0] < top[held]) & (top[held] < ends[1])).double().mean() < 0.95

@@ -54,7 +54,7 @@ def kernel_by_hand(kernel: SlotKernel, x: torch.Tensor, y: torch.Tensor, referen
     distance = 0.0
     for slot in range(len(SIZES)):
         if x[slot] != y[slot]:
-            kinds = features.kinds[[at_x[slot], at_y[slot]]]
+            kinds = features.kinds[torch.stack([at_x[slot], at_y[slot]])]
             distance += float(slots[slot] * values[kinds].mean()) / len(SIZES)
         if features.attributes.shape[1]:
             gap = features.attributes[at_x[slot]] - features.attributes[at_y[slot]]
@@ -92,9 +92,10 @@ def test_botorch_model_says_the_same(fitted) -> None:
 
 
 def test_agreement_is_the_categorical_kernel() -> None:
-    kernel = SlotKernel(slot_features(SIZES), {"slots": 1e-4}, None, ROWS)
-    other = CategoricalKernel(ard_num_dims=len(SIZES))
+    kernel = SlotKernel(slot_features(SIZES), None, ROWS)
+    other = CategoricalKernel(ard_num_dims=len(SIZES)).double()
     with torch.no_grad():
+        kernel.log_scales[0] = -20.0  # no additive part
         kernel.log_slots.copy_(torch.tensor([0.3, -0.5, 1.0, 0.0]))
         other.lengthscale = (-kernel.log_slots).exp()
         rows = ROWS.double()
@@ -114,10 +115,10 @@ def test_a_function_that_is_no_sum_over_slots_is_learned() -> None:
 def test_draws_have_the_posterior_moments(fitted) -> None:
     """Up to the waves, which give the prior's stationary part only on average over draws."""
     gp, _, _ = fitted
-    draws = torch.stack([gp.warp(gp.draw(seed)(ROWS)) for seed in range(400)])
+    draws = torch.stack([gp.warp(gp.draw(seed)(ROWS)) for seed in range(150)])
     mean, variance = gp.latent(ROWS)
-    assert ((draws.mean(0) - mean).abs() < 5 * (variance / 400).sqrt()).all()
-    assert ((draws.var(0) / variance).log().abs() < 0.45).all()
+    assert ((draws.mean(0) - mean).abs() < 5 * (variance / 150).sqrt()).all()
+    assert ((draws.var(0) / variance).log().abs() < 0.7).all(), "five deviations are 0.58"
 
 
 def test_draws_are_functions_of_the_seed(fitted) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from archgen.cli import main
+from graphs.spaces.catalogue import SPACES
 
 Run = Callable[..., Any]
 HEAVY = ("torch", "botorch", "wandb", "matplotlib", "sqlalchemy", "numpy", "pandas")
@@ -128,5 +129,5 @@ def test_a_reader_that_stops_early_is_no_error() -> None:
 def test_the_installed_command_is_this_one(spawn: Run) -> None:
     found = spawn("spaces", "--json")
     assert found.code == 0
-    assert {row["space"] for row in json.loads(found.out)["spaces"]} == {"nas-bench-graph", "nasbench201"}
+    assert {row["space"] for row in json.loads(found.out)["spaces"]} == set(SPACES)
     assert callable(main.run)
