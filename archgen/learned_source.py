@@ -26,7 +26,7 @@ DEVIATIONS = 4.0
 """Strength, per deviation of the property, unless given: a normal law moves by that many."""
 PENALTY = 60.0
 """Nats taken off for a bound that is missed by one deviation of the property."""
-MISSED = 5.0
+MISSED = 8.0
 """Nats taken off for a bound that is missed at all."""
 LOOKED_AT = 4096
 """Draws of the generator that tell the deviations."""

@@ -61,6 +61,7 @@ def main() -> None:
     parser.add_argument(
         "--tilt-steps", type=int, default=TiltConfig.steps, help="training steps of a round of the tilt"
     )
+    parser.add_argument("--part", choices=("tilts", "bounds", "all"), default="all")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -69,8 +70,10 @@ def main() -> None:
     generator = train_generator(space, usual_config(layout_of(space), arguments.seed, arguments.steps))
     bound = generator.provenance["bound"]
     print(f"{space.name}: generator trained in {time.perf_counter() - started:.0f} s, {bound} nats")
-    tilts(generator, arguments.draws, arguments.tilt_steps, arguments.seed)
-    bounds(generator, arguments.draws, arguments.seed)
+    if arguments.part != "bounds":
+        tilts(generator, arguments.draws, arguments.tilt_steps, arguments.seed)
+    if arguments.part != "tilts":
+        bounds(generator, arguments.draws, arguments.seed)
 
 
 def tilts(generator: DiffusionGenerator, draws: int, tilt_steps: int, seed: int) -> None:
