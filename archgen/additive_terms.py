@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -56,6 +57,28 @@ class Term:
         bound = float(self.warp(torch.tensor(condition.value, dtype=torch.float64)))
         loose = condition.operator == "<=" and not math.isinf(self.warp.gap)
         return bound + self.spread * self.warp.std / 2 if loose else bound
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """A condition on a property that adds up."""
+
+    condition: Condition
+    term: Term
+
+    @property
+    def sign(self) -> float:
+        """1 for a bound from below, -1 for one from above."""
+        return 1.0 if self.condition.operator == ">=" else -1.0
+
+    @cached_property
+    def limit(self) -> float:
+        """The bound on the term's scale."""
+        return self.term.bound(self.condition)
+
+    def room(self, rows: Int[Tensor, "b s"]) -> Float[Tensor, " b"]:
+        """By how much rows keep the bound on the term's scale; negative where they do not."""
+        return self.sign * (self.term.value(rows) - self.limit)
 
 
 def additive_term(name: str, parts: Configurations, properties: Properties, thompson: int | None = None) -> Term | None:

@@ -14,11 +14,12 @@ import math
 from jaxtyping import Int
 from torch import Tensor
 
+from archgen.additive_source import additive_source
 from archgen.diffusion.generator import DiffusionGenerator
 from archgen.diffusion.listed_law import all_rows
 from archgen.diffusion.tilting import TiltConfig
-from archgen.exact_sources import additive_source, listed_source
 from archgen.learned_source import WatchTilting, learned_source
+from archgen.listed_source import listed_source
 from archgen.sources import Source, Unguided, unreachable
 from archgen.wishes import Properties, Wish
 from graphs.layout import Layout

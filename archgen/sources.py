@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from archgen.diffusion.generator import CHUNK, DiffusionGenerator
@@ -15,6 +15,8 @@ from archgen.properties import Condition
 from archgen.wishes import Properties, Wish
 from graphs.errors import InvalidOption
 
+SHARPNESS = 0.6
+"""Share of the law's entropy that an exact source gives up for a property, unless a strength is given."""
 TRIES = 50
 """Batches in a row without a row that keeps the bounds after which a draw is given up."""
 LEAST = 256
@@ -49,29 +51,34 @@ class Unguided:
 
 
 def draw_until(
-    count: int, wish: Wish, properties: Properties, draw: Callable[[int], Int[Tensor, "b s"]]
+    count: int,
+    wish: Wish,
+    properties: Properties,
+    draw: Callable[[int], Int[Tensor, "b s"]],
+    judge: Callable[[Int[Tensor, "b s"]], tuple[Bool[Tensor, " b"], Bool[Tensor, " b"]]],
 ) -> tuple[Int[Tensor, "b s"], float]:
-    """`count` rows that keep the bounds, and the share of those drawn that did.
+    """`count` rows that are accepted, and the share of those drawn that kept all bounds.
 
     Args:
-        draw: as many rows as it is asked for, or fewer.
+        draw: as many rows as it is asked for.
+        judge: which of some rows keep all bounds, and which are accepted.
 
     Raises:
-        InvalidOption: `TRIES` batches in a row brought none.
+        InvalidOption: `TRIES` batches in a row brought none that was accepted.
     """
     found, missed = list[Tensor](), list[Tensor]()
     have, drawn, good = 0, 0, 0
     while have < count:
-        share = max(good, 1) / max(drawn, 1)
-        rows = draw(min(CHUNK, max(LEAST, round(1.1 * (count - have) / share))) if drawn else count)
-        kept = rows[properties.kept(wish.given, rows)] if wish.given else rows
-        drawn, good = drawn + len(rows), good + len(kept)
-        missed = [] if len(kept) else [*missed, rows]
+        rate = max(have, 1) / max(drawn, 1)
+        rows = draw(min(CHUNK, max(LEAST, round(1.1 * (count - have) / rate))) if drawn else count)
+        kept, accepted = judge(rows)
+        drawn, good = drawn + len(rows), good + int(kept.sum())
+        missed = [] if bool(kept.any()) else [*missed, rows]
         if len(missed) >= TRIES:
             raise unreachable(wish, properties, torch.cat(missed), sure=False)
-        found.append(kept[: count - have])
+        found.append(rows[accepted][: count - have])
         have += len(found[-1])
-    return torch.cat(found), good / max(drawn, 1)
+    return torch.cat(found), good / drawn
 
 
 def unreachable(wish: Wish, properties: Properties, rows: Int[Tensor, "b s"], sure: bool) -> InvalidOption:

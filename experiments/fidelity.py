@@ -146,7 +146,8 @@ def ofa(rows: int, seed: int) -> tuple[Layout, Int[Tensor, "m s"]]:
         Part(slots, configurations, predictor.part_score(slots, configurations), table)
         for (slots, configurations), table in zip(part_configurations(layout), macs.tables, strict=True)
     )
-    law = AdditiveLaw(parts, NATS, cap=CAP, fixed_cost=macs.fixed)
+    cap = macs.bound(Condition("macs", "<=", CAP))
+    law = AdditiveLaw(parts, NATS, cap=cap, fixed_cost=macs.fixed)
     return layout, law.draw(rows, torch.Generator().manual_seed(seed))
 
 

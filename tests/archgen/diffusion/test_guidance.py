@@ -201,6 +201,16 @@ def test_competing_graphs_may_give_up_their_own_start(growing_space, law_of, exa
     assert sum(sizes) > sum(len(graph) for graph in growing_space.listed[:40])
 
 
+def test_competing_graphs_bring_their_start_along(growing_space, law_of, exact) -> None:
+    """A row that another one's candidate takes over goes on with what that one was given: no third size appears."""
+    layout, predict = layout_of(growing_space), exact(layout_of(growing_space), law_of(growing_space))
+    start = layout.start(layout.read([graph for graph in growing_space.listed if len(graph) > 3]))
+    guide = scored(growing_space, np.random.default_rng(2).normal(size=84), candidates=3, compete=True)
+    for seed in range(3):
+        rows = guided_rows(layout, predict, start, 6, torch.Generator().manual_seed(seed), guide)
+        assert {len(graph) for graph in layout.write(rows)} == {4, 5}
+
+
 @pytest.mark.parametrize("compete", [False, True])
 def test_watch_sees_the_graphs_of_every_step(toy, law_of, exact, compete: bool) -> None:
     seen: list[list[ArchGraph]] = []
