@@ -26,6 +26,7 @@ from archgen.diffusion.generator import DiffusionGenerator
 from archgen.diffusion.sampler import sample_rows
 from archgen.diffusion.training import train_generator, usual_config
 from archgen.fidelity import between_halves, compare
+from archgen.properties import Condition
 from archgen.row_costs import AdditiveCost, row_cost
 from graphs.layout import Layout, layout_of
 from graphs.spaces.catalogue import get_space
