@@ -10,7 +10,7 @@ import pytest
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", README, re.DOTALL)
-CAMPAIGN, GENERATOR = EXAMPLES
+WISH, CAMPAIGN, GUIDE = EXAMPLES
 ARCH_AND_ACCURACY = re.compile(r"\d{4}(\|\w+){4} (\d+\.\d+)\n")
 
 
@@ -23,11 +23,12 @@ def run(code: str, folder: Path) -> str:
 
 
 def test_every_python_block_has_its_output_beside_it() -> None:
-    assert README.count("```python") == len(EXAMPLES) == 2
+    assert README.count("```python") == len(EXAMPLES) == 3
 
 
-def test_the_generator_example_prints_what_the_readme_shows(tmp_path: Path) -> None:
-    assert run(GENERATOR[0], tmp_path) == GENERATOR[1]
+@pytest.mark.parametrize("example", [WISH, GUIDE])
+def test_the_generator_examples_print_what_the_readme_shows(example: tuple[str, str], tmp_path: Path) -> None:
+    assert run(example[0], tmp_path) == example[1]
 
 
 @pytest.mark.slow
