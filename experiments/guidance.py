@@ -22,8 +22,8 @@ from archgen.diffusion.generator import DiffusionGenerator
 from archgen.diffusion.listed_law import ListedLaw, all_rows, tilted
 from archgen.diffusion.tilting import TiltConfig, TiltedGenerator, tilt_generator
 from archgen.diffusion.training import train_generator, usual_config
-from archgen.exact_sources import listed_source
 from archgen.learned_source import learned_source
+from archgen.listed_source import listed_source
 from archgen.properties import Condition
 from archgen.wishes import Wish, gather_properties
 from graphs.layout import Layout, layout_of

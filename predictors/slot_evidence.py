@@ -21,9 +21,9 @@ from predictors.slot_predictor import Warp
 from predictors.targets import MAD_TO_STD
 
 SCALE, NOISE, GAP = (-1.5, 1.0), (-2.0, 1.0), (0.0, 1.0)
-"""Mean and deviation of the log of each term's scale, of the noise's, and of the gap over the labels' robust deviation."""
+"""Mean and deviation of the log of each term's scale, the noise's, and the gap over the labels' robust deviation."""
 NARROWEST = 0.05
-"""Part of that deviation which every gap has; without it several labels at the top would make any warp likely."""
+"""Part of that deviation which every gap has; without it, equal labels at the top would ask for no gap at all."""
 INTERCEPT = 10.0
 """Prior deviation of the intercept of standardised targets."""
 MOST_ROWS = 1000

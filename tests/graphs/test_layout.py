@@ -299,7 +299,7 @@ class Trusting(LadderLayout):
         (Miscounting, "test_layout_counts_its_slots_and_their_choices"),
         (Torn, "test_parts_do_not_limit_each_other"),
         (Displaced, "test_layout_reads_what_it_writes"),
-        (Peeping, "test_edge_states_show_nothing_but_edges_of_the_graph"),
+        (Peeping, "test_edge_states_show_what_a_row_holds_and_no_more"),
         (Trusting, "test_layout_refuses_foreign_graphs"),
     ],
 )
