@@ -100,10 +100,9 @@ def _table(path: Path) -> list[dict[str, str | None]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, skipinitialspace=True)
-            table = list(reader)
+            table, header = list(reader), [name.strip() for name in reader.fieldnames or ()]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InvalidOption(f"{path}: cannot read labels ({error}); expected a CSV file or a campaign") from error
-    header = [name.strip() for name in reader.fieldnames or ()]
     if not table or COLUMN not in header:
         raise InvalidOption(f"{path}: expected a header with a column {COLUMN!r} and at least one row")
     if twice := [name for name in header if header.count(name) > 1]:
@@ -118,11 +117,17 @@ def _arch(text: str | None, space: SearchSpace, where: str) -> ArchGraph:
     try:
         return space.parse(text or "")
     except ArchgenError as error:
-        for other in SPACES:
-            with suppress(ArchgenError):
-                if other != space.name and get_space(other).parse(text or ""):
-                    raise InvalidOption(f"{where}: {text!r} is of space {other!r}, expected {space.name!r}") from error
-        raise InvalidOption(f"{where}: {error}") from error
+        others = [name for name in SPACES if name != space.name and _reads(name, text or "")]
+        told = f"{text!r} is of space {others[0]!r}, expected {space.name!r}" if others else str(error)
+        raise InvalidOption(f"{where}: {told}") from error
+
+
+def _reads(name: str, text: str) -> bool:
+    """Whether `text` is an architecture of the space called `name`."""
+    with suppress(ArchgenError):
+        get_space(name).parse(text)
+        return True
+    return False
 
 
 def _mostly_numbers(table: list[dict[str, str | None]], name: str) -> bool:

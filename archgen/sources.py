@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Int
@@ -23,6 +23,7 @@ LEAST = 256
 """Rows of a batch at least."""
 
 
+@runtime_checkable
 class Source(Protocol):
     """Draws rows for one wish."""
 

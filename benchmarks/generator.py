@@ -4,9 +4,9 @@
     python benchmarks/generator.py --space ofa-mobilenetv3 --part speed --checkpoint ofa.ckpt
     python benchmarks/generator.py --part nodes
 
-`speed` trains a generator unless a checkpoint is given and draws: learned, exact, guided both ways. Cold means that no
-prediction is remembered from an earlier draw. `nodes` measures untrained networks on DAGs with free edges. Times are
-the best of three; graphs are tensors unless they are called graphs. Quality against the number of steps:
+`speed` trains a generator unless a checkpoint is given and draws: learned, exact, guided both ways, as rows of tensors
+unless they are called graphs. Cold means that no prediction is remembered from an earlier draw. `nodes` measures
+untrained networks on DAGs with free edges. Times are the best of three. Quality against the number of steps:
 `python experiments/fidelity.py --curve`.
 """
 
@@ -19,8 +19,9 @@ import re
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -31,7 +32,7 @@ from torch import Tensor, nn
 
 from archgen.diffusion.additive_law import AdditiveLaw, Part
 from archgen.diffusion.checkpoint import load_generator
-from archgen.diffusion.generator import DiffusionGenerator
+from archgen.diffusion.generator import FEW_STEPS, DiffusionGenerator
 from archgen.diffusion.listed_law import ListedLaw, all_rows, tilted
 from archgen.diffusion.predictions import Predictions
 from archgen.diffusion.tilting import TiltConfig, tilt_generator
@@ -51,6 +52,9 @@ DEVIATIONS = 2.0
 """Strength of guidance, per deviation of the cost that is made large."""
 ENOUGH = 10.0
 """Seconds after which nothing is measured again."""
+PAIRS = 1 << 18
+"""Pairs of nodes in a batch whose time and memory are measured."""
+MEASURES = ("forward, ms", "training step, ms", "draw, 6 steps, ms", "draw, MB", "training step, MB")
 RATE, LIST = "graphs/s", "ArchGraphs/s"
 
 
@@ -87,7 +91,7 @@ class Line:
     def __str__(self) -> str:
         asked = [f"{sign} {short(limit)}" for sign, limit in ((">=", self.at_least), ("<=", self.at_most)) if limit]
         kept = self.value >= (self.at_least or -math.inf) and self.value <= (self.at_most or math.inf)
-        verdict = ("yes" if kept else "NO") if asked else ""
+        verdict = yes(kept) if asked else ""
         return f"{self.what:<46} {short(self.value):>12} {self.unit:<14} {''.join(asked):<12} {verdict}".rstrip()
 
 
@@ -96,10 +100,14 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     where = torch.cuda.get_device_name() if options.device == "cuda" else "cpu"
     print(f"torch {torch.__version__}, {where}, {options.threads} thread(s), python {sys.version.split()[0]}")
-    if options.part in ("nodes", "all"):  # first, while this process is small
-        show("nodes, free edges", nodes(options))
     if options.part in ("speed", "all"):
-        show(options.space, speed(options))
+        print(f"\n{options.space:<46} {'reached':>12} {'':<14} asked")
+        for line in speed(options):
+            print(line, flush=True)
+    if options.part in ("nodes", "all"):
+        print("\nfree edges, a graph, by nodes")
+        for row in nodes(options):
+            print(row, flush=True)
 
 
 def parsed() -> argparse.Namespace:
@@ -117,19 +125,13 @@ def parsed() -> argparse.Namespace:
     return options
 
 
-def show(title: str, lines: Iterable[Line]) -> None:
-    print(f"\n{title:<46} {'reached':>12} {'':<14} asked", flush=True)
-    for line in lines:
-        print(line, flush=True)
-
-
 def best_of(work: Callable[[], object], runs: int = 3) -> float:
     """The shortest wall time of a few calls, in seconds."""
     times: list[float] = []
     while len(times) < runs and sum(times) < ENOUGH:
         started = time.perf_counter()
         work()
-        if torch.cuda.is_initialized():
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
             torch.cuda.synchronize()
         times.append(time.perf_counter() - started)
     return min(times)
@@ -153,7 +155,7 @@ def speed(options: argparse.Namespace) -> Iterable[Line]:
     yield from learned(generator, asked, quick)
     yield from (exact_cell if generator.space.enumerable else exact_ofa)(layout, asked, 5_000 if quick else 1_000_000)
     yield from guided(generator, asked, options)
-    yield from peer(asked, options)
+    yield from peer(asked, options.device, 4 if quick else 256)
 
 
 def trained(options: argparse.Namespace) -> DiffusionGenerator:
@@ -224,7 +226,7 @@ def whole_macs(layout: Layout, rows: Tensor) -> Tensor:
     """MACs of OFA rows in whole numbers, apart from the law's own tables."""
     total = torch.full((len(rows),), fixed_costs().macs)
     for stage, slots in zip(STAGES, layout.parts, strict=True):
-        kinds, which = (rows[:, list(slots)] @ (10 ** torch.arange(len(slots)))).unique(return_inverse=True)
+        kinds, which = torch.unique(rows[:, list(slots)] @ 10 ** torch.arange(len(slots)), return_inverse=True)
         places = (kinds[:, None] // 10 ** torch.arange(len(slots)) % 10).tolist()
         layers = [[layer_choice(value) for value in values if value != ABSENT] for values in places]
         total += torch.tensor([stage_costs(stage, some).macs for some in layers])[which]
@@ -304,11 +306,11 @@ def waves(numbers: Tensor, width: int) -> Tensor:
     return torch.cat([angles.sin(), angles.cos()], -1)
 
 
-def peer(asked: Asked, options: argparse.Namespace, graphs: int = 256, evaluations: int = 2_000) -> Iterable[Line]:
+def peer(asked: Asked, device: str, graphs: int, evaluations: int = 2_000) -> Iterable[Line]:
     """Its predictor-corrector sampler asks the network twice at each of 1,000 steps; no other work is counted."""
-    network = Peer(*asked.peer).to(options.device).eval()
-    states = torch.randn(graphs, *asked.peer, device=options.device)
-    times = torch.rand(graphs, device=options.device)
+    network = Peer(*asked.peer).to(device).eval()
+    states = torch.randn(graphs, *asked.peer, device=device)
+    times = torch.rand(graphs, device=device)
     yield Line("DiffusionNAG's network, parameters", size_of(network))
     with torch.no_grad():
         network(states, times)
@@ -317,59 +319,80 @@ def peer(asked: Asked, options: argparse.Namespace, graphs: int = 256, evaluatio
     yield Line(f"DiffusionNAG's network, {evaluations:,} times", graphs / seconds / evaluations, RATE)
 
 
-def nodes(options: argparse.Namespace) -> Iterable[Line]:
-    """Time and memory a graph against its nodes, each size in a process of its own."""
-    batch = 2 if options.quick else 64
-    measure = partial(measured, batch=batch, threads=options.threads, device=options.device)
-    names = ("forward pass, ms", "training step, ms", "draw, 6 steps, ms", "drawing, MB", "training and drawing, MB")
-    found = []
+def nodes(options: argparse.Namespace) -> Iterable[str]:
+    """Time and memory a graph against its nodes, each size in a process of its own, and how steeply they grow."""
+    pairs = 1 << 9 if options.quick else PAIRS
+    measure = partial(measured, pairs=pairs, threads=options.threads, device=options.device)
+    yield " " * 24 + "".join(f"{name:>18}" for name in MEASURES)
+    found: list[tuple[float, ...]] = []
     for size in options.nodes:
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
             found.append(pool.submit(measure, size).result())
-        for name, value in zip(names, found[-1], strict=True):
-            yield Line(f"{size} nodes, a graph: {name}", value)
-    if len(found) < 2:
-        return
-    for name, values in zip(names, zip(*found, strict=True), strict=True):
-        x, y = np.log(options.nodes), np.log(np.maximum(values, 1e-9))
-        yield Line(f"exponent of nodes: {name}", float(np.polyfit(x, y, 1)[0]), at_most=2.0)
-        yield Line(f"  between {options.nodes[-2]} and {options.nodes[-1]}", float((y[-1] - y[-2]) / (x[-1] - x[-2])))
+        yield f"{size:<24}" + "".join(f"{short(value):>18}" for value in found[-1])
+    if len(found) > 1:
+        slopes = exponents(options.nodes, found)
+        yield f"{'exponent, asked <= 2':<24}" + "".join(f"{f'{s:.2f}, ' + yes(s <= 2):>18}" for s in slopes)
+        slopes = exponents(options.nodes[-2:], found[-2:])
+        yield f"{f'from {options.nodes[-2]} to {options.nodes[-1]}':<24}" + "".join(f"{s:>18.2f}" for s in slopes)
 
 
-def measured(size: int, batch: int, threads: int, device: str) -> tuple[float, ...]:
-    """Milliseconds a graph of a forward pass, a training step and a draw; megabytes a graph of a draw and of all."""
+def exponents(sizes: Sequence[int], found: Sequence[Sequence[float]]) -> list[float]:
+    """The exponent of each measure as a power of the size, by least squares on the logarithms."""
+    return [float(one) for one in np.polyfit(np.log(sizes), np.log(found), 1)[0]]
+
+
+def measured(size: int, pairs: int, threads: int, device: str) -> tuple[float, ...]:
+    """`MEASURES` at one size, in batches of so many pairs of nodes: a small graph alone would be all overhead."""
     torch.set_num_threads(threads)
-    layout = layout_of(FreeDag("nodes", size, None, CELL_OPERATIONS))
+    layout, batch = layout_of(FreeDag("nodes", size, None, CELL_OPERATIONS)), max(2, pairs // size**2)
     module = DiffusionModule(layout, usual_size(layout), usual_config(layout)).to(device)
     optimiser = torch.optim.AdamW(module.denoiser.parameters())
     hidden = layout.hidden[None]
     generator = DiffusionGenerator(layout.space, usual_size(layout), module.denoiser, hidden, torch.ones(1))
-    drawn(generator, 2, 2)  # loads what is loaded once
-    before = peak_memory(device)
-    draw = best_of(lambda: drawn(generator, batch, 6))
-    light = peak_memory(device) - before
-    rows = drawn(generator, batch, 6).to(device)
 
-    def step() -> None:
+    def step(rows: Tensor) -> None:
         optimiser.zero_grad()
         module.bound(rows, torch.Generator().manual_seed(0)).mean().backward()  # type: ignore[no-untyped-call]
         optimiser.step()
 
+    step(drawn(generator, 2, 2).to(device))  # loads what is loaded once
+    base = reset_memory(device)
+    draw = best_of(lambda: drawn(generator, batch, FEW_STEPS))
+    light = peak_memory(device) - base
+    rows = drawn(generator, batch, FEW_STEPS).to(device)
     with torch.no_grad():
         forward = best_of(lambda: module.denoiser.eval()(rows))
-    train = best_of(step)
-    heavy = peak_memory(device) - before
-    return (*(1000 * one / batch for one in (forward, train, draw)), *(one / 1e6 / batch for one in (light, heavy)))
+    base = reset_memory(device)
+    train = best_of(lambda: step(rows))
+    heavy = peak_memory(device) - base
+    return (
+        *(1000 * one / batch for one in (forward, train, draw)),
+        *(max(one, 1) / 1e6 / batch for one in (light, heavy)),
+    )
+
+
+def reset_memory(device: str) -> int:
+    """Forget the peak; bytes in use now."""
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    else:
+        with suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5")
+    return peak_memory(device)
 
 
 def peak_memory(device: str) -> int:
-    """Bytes, the most so far."""
+    """The most bytes in use since the last reset, or ever where the system cannot reset that."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated()
     status = Path("/proc/self/status")
     if status.exists():
         return 1024 * int(re.findall(r"VmHWM:\s+(\d+)", status.read_text())[0])
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def yes(kept: bool) -> str:
+    return "yes" if kept else "NO"
 
 
 def short(number: float) -> str:

@@ -76,7 +76,7 @@ def run_training(
     print(f"generator: {out}")
 
 
-def summarise(generator: DiffusionGenerator, seed: int) -> dict[str, float]:
+def summarise(generator: DiffusionGenerator, seed: int) -> dict[str, int | float]:
     """Size, time, bound and unconstrained validity."""
     rows = torch.cat(list(generator.stream(CHECKED, seed, constrained=False)))
     return {
