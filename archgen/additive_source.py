@@ -28,6 +28,8 @@ TRIAL = 2048
 """Proposals on which it is tried how many are accepted."""
 ROUNDS = 6
 """Trials, each with better pulls."""
+STRONG = 1e6
+"""Strength times the width of a property at which a law is as good as its best row."""
 ENOUGH, LEAST = 0.2, 0.003
 """Shares of them to be content with, and to use at all."""
 
@@ -78,7 +80,7 @@ def additive_source(wish: Wish, properties: Properties, seed: int, uniform: bool
     bounds = [
         Bound(one, term) for one in wish.given if (term := additive_term(one.name, parts, properties)) is not None
     ]
-    _require_reachable(bounds, properties, parts)
+    _require_each(bounds, properties, parts)
     objective = None
     if wish.maximize is not None:
         drawn = seed if wish.by == "thompson" else None
@@ -88,7 +90,8 @@ def additive_source(wish: Wish, properties: Properties, seed: int, uniform: bool
     if not uniform:
         return None
     scores = [torch.zeros(len(one), dtype=torch.float64) for _, one in parts] if objective is None else objective.tables
-    laws = [_law(parts, scores, bound) for bound in bounds or [None]]
+    limits: list[Bound | None] = [*bounds] or [None]
+    laws = [_law(parts, scores, limit) for limit in limits]
     strength = 0.0 if objective is None else _strength(min(laws, key=lambda law: law.log_count), wish, objective)
     return _best(parts, [strength * score for score in scores], bounds, wish, properties)
 
@@ -138,6 +141,8 @@ def _best(
                 pulls = (pulls - torch.linalg.pinv(spread) @ room.mean(1)).clamp(min=0)
     if best is None and len(wish.given) == 1:
         raise unreachable(wish, properties, torch.cat(seen), sure=False)
+    if best is None:
+        _require_pairs(bounds, properties, parts)
     return best if most >= LEAST or len(wish.given) == 1 else None
 
 
@@ -156,11 +161,26 @@ def _pulled(
     return ExactAdditive(_law(parts, pulled, limit), tuple(zip(others, pulls, strict=True)), wish, properties)
 
 
-def _require_reachable(bounds: Sequence[Bound], properties: Properties, parts: Configurations) -> None:
-    """Raise `InvalidOption` where nothing keeps a bound, or two of them."""
-    for beside, bound in [*((None, one) for one in bounds), *itertools.combinations(bounds, 2)]:
-        aim = [bound.sign * table for table in bound.term.tables]
-        row = _law(parts, aim, beside).argmax()[None]
+def _require_each(bounds: Sequence[Bound], properties: Properties, parts: Configurations) -> None:
+    """Raise `InvalidOption` where nothing keeps a bound."""
+    for bound in bounds:
+        row = torch.empty(1, len(properties.layout), dtype=torch.int64)
+        for (slots, configurations), table in zip(parts, bound.term.tables, strict=True):
+            row[0, list(slots)] = configurations[(bound.sign * table).argmax()]
         if float(bound.room(row)) < 0:
             nearest = float(properties.evaluate(bound.condition.name, row)[0])
-            raise refusal(bound.condition, nearest, () if beside is None else (beside.condition,), sure=True)
+            raise refusal(bound.condition, nearest, (), sure=True)
+
+
+def _require_pairs(bounds: Sequence[Bound], properties: Properties, parts: Configurations) -> None:
+    """Raise `InvalidOption` where nothing is found that keeps two bounds, be the law ever so strong."""
+    for beside, bound in itertools.combinations(bounds, 2):
+        aim = [bound.sign * table for table in bound.term.tables]
+        width = float(sum(table.max() - table.min() for table in aim)) or 1.0
+        law = _law(parts, [STRONG / width * table for table in aim], beside)
+        rows = law.draw(TRIAL, torch.Generator().manual_seed(0))
+        rows = rows[properties.kept((beside.condition,), rows)]
+        value = properties.evaluate(bound.condition.name, rows)[0]
+        if len(rows) and not bool(torch.from_numpy(bound.condition.holds(value.numpy())).any()):
+            nearest = float(value.max() if bound.sign > 0 else value.min())
+            raise refusal(bound.condition, nearest, (beside.condition,), sure=False)

@@ -101,7 +101,7 @@ def unreachable(wish: Wish, properties: Properties, rows: Int[Tensor, "b s"], su
 
 def refusal(condition: Condition, nearest: float, beside: Sequence[Condition], sure: bool) -> InvalidOption:
     """The error for a bound that nothing keeps; `nearest` is the nearest value of what keeps those `beside`."""
-    who, where = ("no architecture", "that can be reached") if sure else ("none of the draws", "among them")
+    who, where = ("no architecture", "that can be reached") if sure else ("no architecture was found that", "found")
     others = f" together with {', '.join(one.text for one in beside)}" if beside else ""
     for digits in range(6, 18):  # as few as make a bound that can be kept
         text = f"{nearest:.{digits}g}"

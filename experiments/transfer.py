@@ -76,7 +76,9 @@ def ridge(world: World, labels: TaskLabels) -> np.ndarray:
     at = {cell: number for number, cell in enumerate(world.cells)}
     x, y = one_hot(world, [at[graph] for graph in labels.graphs]), labels.accuracy
     centre = x.mean(0)
-    weights = np.linalg.solve((x - centre).T @ (x - centre) + RIDGE * np.eye(x.shape[1]), (x - centre).T @ (y - y.mean()))
+    weights = np.linalg.solve(
+        (x - centre).T @ (x - centre) + RIDGE * np.eye(x.shape[1]), (x - centre).T @ (y - y.mean())
+    )
     return (one_hot(world, list(range(len(world.cells)))) - centre) @ weights + y.mean()
 
 
@@ -189,7 +191,9 @@ def validate(labels: TaskLabels) -> None:
     }
     reference = fit_task_effects(table, everything, coarse)
     tasks = np.unique(coarse.task)
-    print("| predictor | squared error | Spearman | Spearman, upper half | mean of the top 5 % |\n|---|---|---|---|---|")
+    print(
+        "| predictor | squared error | Spearman | Spearman, upper half | mean of the top 5 % |\n|---|---|---|---|---|"
+    )
     at = {cell: number for number, cell in enumerate(world.cells)}
 
     def line(name: str, predict: Callable[[TaskLabels, TaskLabels], np.ndarray], rows: TaskLabels) -> None:
@@ -205,11 +209,18 @@ def validate(labels: TaskLabels) -> None:
         order = np.argsort(-f)
         half, top = order[: len(order) // 2], order[: len(order) // 20]
         error, upper = np.mean((y - y.mean() - f + f.mean()) ** 2), spearmanr(y[half], f[half])[0]
-        print(f"| {name} | {error:.3f} | {spearmanr(y, f)[0]:.3f} | {upper:.3f} | {y[top].mean() - y.mean():+.2f} |", flush=True)
+        print(
+            f"| {name} | {error:.3f} | {spearmanr(y, f)[0]:.3f} | {upper:.3f} | {y[top].mean() - y.mean():+.2f} |",
+            flush=True,
+        )
 
     for name, (groups, rows) in candidates.items():
         hyper = fit_task_effects(table, groups, rows).hyper
-        line(name, lambda train, test, g=groups, h=hyper: fit_task_effects(table, g, train, h).predict(test.graphs)[0].numpy(), rows)
+        line(
+            name,
+            lambda train, test, g=groups, h=hyper: fit_task_effects(table, g, train, h).predict(test.graphs)[0].numpy(),
+            rows,
+        )
     line("ridge", lambda train, test: ridge(world, train)[[at[graph] for graph in test.graphs]], coarse)
 
 

@@ -44,7 +44,7 @@ class TiltConfig:
     """How a tilt is trained.
 
     Args:
-        steps: optimiser steps of each round.
+        steps: optimiser steps of each round, and of a last one at the strongest tilt.
         batch: rows a step.
         learning_rate: AdamW's, falling to zero in each round.
         pool: rows drawn and scored at each round.
@@ -200,18 +200,28 @@ def tilt_generator(
         tilted = replace(tilted, denoiser=_fit(tilted, lesson, config, rng), _known={})
         reached = rungs[-1]
         watch(round_number, reached, float(pool.score.max()))
+        pool = tilted.draw_weighted(config.pool, reached, rng)
         if reached >= strength and pool.share(reached) > config.share / 2:
             break
-        pool = tilted.draw_weighted(config.pool, reached, rng)
-    return replace(tilted, strength=reached)
+    last = lesson.extended(pool, [reached]).focused()
+    return replace(tilted, strength=reached, denoiser=_fit(tilted, last, config, rng), _known={})
 
 
 @dataclass(frozen=True)
 class _Lesson:
-    """For each strength trained on, rows to draw from and the running sum of their weights."""
+    """For each strength trained on, rows to draw from and the running sum of their weights.
+
+    Args:
+        newest: how many of the strongest make up half of a batch.
+    """
 
     strengths: tuple[float, ...]
     parts: tuple[tuple[Tensor, Tensor], ...]
+    newest: int = RUNGS
+
+    def focused(self) -> _Lesson:
+        """The same with half of each batch from the strongest alone."""
+        return replace(self, newest=1)
 
     def extended(self, pool: WeightedRows, strengths: list[float]) -> _Lesson:
         new = tuple((pool.rows, pool.weights(strength).cumsum(0)) for strength in strengths)
@@ -219,9 +229,9 @@ class _Lesson:
         return _Lesson((*(self.strengths[at] for at in kept), *strengths), (*(self.parts[at] for at in kept), *new))
 
     def batch(self, size: int, rng: torch.Generator) -> tuple[Int[Tensor, "b s"], Float[Tensor, " b"]]:
-        """Rows and their strengths; half of them from the newest rungs, half from all."""
+        """Rows and their strengths; half of them of the strongest, half of all."""
         every = len(self.parts)
-        newest = torch.randint(max(0, every - RUNGS), every, (size // 2,), generator=rng)
+        newest = torch.randint(max(0, every - self.newest), every, (size // 2,), generator=rng)
         which = torch.cat([newest, torch.randint(every, (size - size // 2,), generator=rng)]).bincount(minlength=every)
         rows = []
         for (pool, ladder), count in zip(self.parts, which.tolist(), strict=True):
