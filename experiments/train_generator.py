@@ -9,6 +9,8 @@ never interrupted. On a CPU they are those of `archgen train nasbench201 --out g
 import argparse
 import hashlib
 import json
+import signal
+import sys
 import tempfile
 import warnings
 from dataclasses import asdict, replace
@@ -76,6 +78,7 @@ def main(args: argparse.Namespace) -> None:
         log_every_n_steps=10,
         enable_model_summary=False,
     )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # Lightning alone would end with 0, as if it were done
     trainer.fit(module, data, ckpt_path="last")
 
     generator = finished_generator(module, data, law, timer.time_elapsed())

@@ -102,7 +102,7 @@ def load_task_labels(folder: Path | None = None) -> TaskLabels:
 def _read_row(space: NasBench201, row: Mapping[str, str]) -> tuple[int, ArchGraph, float, list[int]]:
     """A row's values; raises KeyError, TypeError, ValueError or InvalidArchitecture where one is missing or wrong."""
     task, accuracy = int(row["task"]), float(row["acc"])
-    classes = sorted({int(number) for number in row["classes"].split()})
+    classes = sorted({int(number) for number in (row["classes"] or "").split()})
     if task < 0 or not 0 <= accuracy <= 100:
         raise ValueError(f"{accuracy} % correct on task {task} cannot be")
     if len(classes) != CLASSES or classes[0] < 1:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -142,3 +143,28 @@ def fastest() -> Callable[..., float]:
         return min(seconds)
 
     return measure
+
+
+@pytest.fixture(scope="session")
+def untrained() -> Callable[..., Any]:
+    """`untrained(space, law)`: a small generator with random weights, of which exact guidance asks nothing.
+
+    Its provenance says `law`: "description" or "network" where it should pass for one trained on the whole space.
+    """
+    import numpy as np
+
+    from archgen.diffusion.denoiser import DenoiserConfig
+    from archgen.diffusion.generator import DiffusionGenerator, distinct_starts, new_denoiser
+    from graphs.layout import layout_of
+    from graphs.spaces.catalogue import get_space
+
+    size = DenoiserConfig(width=16, layers=1, heads=2)
+
+    @cache
+    def make(name: str, law: str = "description") -> DiffusionGenerator:
+        space, rng = get_space(name), np.random.default_rng(0)
+        layout = layout_of(space)
+        starts, weights = distinct_starts(layout, layout.read([space.sample(rng) for _ in range(50)]))
+        return DiffusionGenerator(space, size, new_denoiser(layout, size, 0), starts, weights, {"law": law})
+
+    return make

@@ -75,6 +75,19 @@ def test_equal_rows_of_a_large_space_are_evaluated_at_once(tree_space, monkeypat
     assert max(map(len, seen)) <= 2
 
 
+def test_large_graphs_are_evaluated_in_smaller_parts(tree_space, monkeypatch) -> None:
+    """So many rows at once that their pairs of nodes are bounded, and one row at least."""
+    monkeypatch.setattr(module, "MOST_STATES", 0)
+    layout = layout_of(tree_space)
+    denoiser = new_denoiser(layout, SIZE, 0).eval()
+    values, seen = partly_hidden(layout, 50), recorded(denoiser)
+    for pairs, most in ((10 * denoiser.n**2, 10), (0, 2)):  # a row alone goes twice
+        seen.clear()
+        monkeypatch.setattr(module, "PAIRS", pairs)
+        torch.testing.assert_close(Predictions(denoiser)(values), denoiser(values), rtol=1e-5, atol=1e-5)
+        assert max(map(len, seen[:-1])) == most
+
+
 @pytest.mark.parametrize("most", [module.MOST_STATES, 0], ids=["remembered", "not remembered"])
 def test_what_was_asked_before_and_beside_changes_no_bit(monkeypatch, most: int) -> None:
     """A matrix of one row goes through another kernel than a taller one; draws would depend on the draws before."""

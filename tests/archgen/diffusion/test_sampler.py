@@ -2,15 +2,27 @@
 
 import itertools
 import math
+from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from archgen.diffusion.denoiser import DenoiserConfig
 from archgen.diffusion.generator import new_denoiser
-from archgen.diffusion.sampler import categorical, reveal, reveal_weighted, sample_rows, sample_weighted, schedule
+from archgen.diffusion.sampler import (
+    Fills,
+    categorical,
+    fill_in_turn,
+    reveal,
+    reveal_weighted,
+    sample_rows,
+    sample_weighted,
+    schedule,
+)
 from graphs.layout import Layout, layout_of
+from graphs.spaces.free_dag import FreeDag
 from graphs.spaces.nas_bench_graph import NasBenchGraph
 from graphs.spaces.nasbench201 import NasBench201
 
@@ -196,6 +208,41 @@ def test_reveal_shows_what_it_should_with_allowed_values(toy) -> None:
         assert torch.equal(found[~shown], state[~shown])
         assert (found < layout.hidden)[shown].all()
         layout.write(reveal(layout, found, logits, found == layout.hidden, rng))
+
+
+@pytest.mark.parametrize("absent", [0.0, 1.0])
+@pytest.mark.parametrize(("nodes", "edges"), [(3, None), (7, None), (12, None), (3, 2), (6, 5), (9, 9), (9, 12)])
+def test_a_layout_that_fills_several_slots_at_once_fills_them_as_one_after_another(
+    nodes: int, edges: int | None, absent: float
+) -> None:
+    """The same values are allowed at each place and the same drawn, also where most edges would rather be absent."""
+    space = FreeDag("small", nodes, edges, ("a", "b"))
+    layout, rng, numbers = layout_of(space), torch.Generator().manual_seed(0), np.random.default_rng(0)
+    assert isinstance(layout, Fills)
+    full = layout.read([space.sample(numbers) for _ in range(120)])
+    hidden = some_hidden(layout, len(full), 1) & (layout.start(full) == layout.hidden)
+    shown = hidden & (torch.rand(full.shape, generator=rng) < 0.7)
+    slots, rows = shown.T.nonzero(as_tuple=True)
+    wishes = torch.rand(len(slots), max(layout.sizes), generator=rng)
+    wishes[:, 0] += absent
+    found = []
+    for fill in (layout.fill, partial(fill_in_turn, layout)):
+        values, may = torch.where(hidden, layout.hidden, full), torch.zeros(wishes.shape, dtype=torch.bool)
+
+        def draw(some: Tensor, allowed: Tensor, values: Tensor = values, may: Tensor = may) -> Tensor:
+            may[some, : allowed.shape[1]] = allowed
+            wish = wishes[some, : allowed.shape[1]].masked_fill(~allowed, -1.0)
+            drawn = values[rows[some], slots[some]] = wish.argmax(1)
+            return drawn
+
+        fill(values, rows, slots, draw)
+        found.append((values, may))
+    (values, may), (expected, expected_may) = found
+    assert torch.equal(may, expected_may)
+    assert torch.equal(values, expected)
+    assert (values < layout.hidden)[shown].all()
+    edge = slots >= layout.nodes - 2
+    assert not may[edge, :2].all(), "nothing was ever ruled out, so the order would not matter"
 
 
 def test_reveal_without_constraints_draws_each_slot_by_itself(tree_space) -> None:
