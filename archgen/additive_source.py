@@ -30,7 +30,7 @@ ROUNDS = 6
 """Trials, each with better pulls."""
 STRONG = 1e6
 """Strength times the width of a property at which a law is as good as its best row."""
-ENOUGH, LEAST = 0.2, 0.003
+ENOUGH, LEAST = 0.05, 0.003
 """Shares of them to be content with, and to use at all."""
 
 

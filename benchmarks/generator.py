@@ -13,6 +13,7 @@ untrained networks on DAGs with free edges. Times are the best of three. Quality
 from __future__ import annotations
 
 import argparse
+import ctypes
 import math
 import multiprocessing
 import re
@@ -36,7 +37,7 @@ from archgen.diffusion.generator import FEW_STEPS, DiffusionGenerator
 from archgen.diffusion.listed_law import ListedLaw, all_rows, tilted
 from archgen.diffusion.predictions import Predictions
 from archgen.diffusion.tilting import TiltConfig, tilt_generator
-from archgen.diffusion.training import DiffusionModule, train_generator, usual_config, usual_size
+from archgen.diffusion.training import DiffusionModule, TrainingConfig, train_generator, usual_config, usual_size
 from archgen.properties import known_costs, parse_condition
 from archgen.row_costs import AdditiveCost, row_cost
 from graphs.layout import Layout, layout_of
@@ -162,7 +163,10 @@ def trained(options: argparse.Namespace) -> DiffusionGenerator:
     space = get_space(options.space)
     if options.checkpoint is not None:
         return load_generator(options.checkpoint, space)
-    return train_generator(space, usual_config(layout_of(space), steps=3 if options.quick else None))
+    if not options.quick:
+        return train_generator(space)
+    rng = np.random.default_rng(0)
+    return train_generator(space, TrainingConfig(steps=3), graphs=[space.sample(rng) for _ in range(256)])
 
 
 def size_of(network: nn.Module) -> int:
@@ -376,7 +380,8 @@ def reset_memory(device: str) -> int:
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
     else:
-        with suppress(OSError):
+        with suppress(OSError, AttributeError):  # on Linux: give back what is free, then start the peak anew
+            ctypes.CDLL(None).malloc_trim(0)
             Path("/proc/self/clear_refs").write_text("5")
     return peak_memory(device)
 

@@ -21,16 +21,8 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint, Timer
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 
+from archgen.diffusion import training
 from archgen.diffusion.checkpoint import save_generator
-from archgen.diffusion.training import (
-    DiffusionModule,
-    GraphDataModule,
-    finished_generator,
-    training_callbacks,
-    training_graphs,
-    usual_config,
-    usual_size,
-)
 from archgen.graph_file import read_graphs
 from graphs.errors import ArchgenError, InvalidOption
 from graphs.layout import layout_of
@@ -43,13 +35,14 @@ def main(args: argparse.Namespace) -> None:
     torch.set_num_threads(args.threads)
     space = get_space(args.space)
     layout = layout_of(space)
-    config = usual_config(layout, args.seed, args.steps)
-    config = replace(config, batch=args.batch or config.batch)
-    graphs = read_graphs(args.graphs, space) if args.graphs else training_graphs(space, args.seed, args.distinct)
-    data = GraphDataModule(space, graphs, config)
-    module = DiffusionModule(layout, usual_size(layout), config)
-
+    config = training.usual_config(layout, args.seed, args.steps)
+    config = replace(config, batch=config.batch if args.batch is None else args.batch)
     law = "given" if args.graphs else args.distinct
+    given = read_graphs(args.graphs, space) if args.graphs else None
+    graphs = given or training.training_graphs(space, args.seed, args.distinct)
+    data = training.GraphDataModule(space, graphs, config)
+    module = training.DiffusionModule(layout, training.usual_size(layout), config)
+
     rows = hashlib.sha256(data.rows.numpy().tobytes()).hexdigest()
     run = {"space": space.name, **asdict(config), **asdict(module.denoiser.config), "law": law, "rows": rows}
     folder = args.dir or Path("runs") / f"train-{space.name}-s{args.seed}"
@@ -73,7 +66,7 @@ def main(args: argparse.Namespace) -> None:
         max_steps=config.steps,
         gradient_clip_val=1.0,
         deterministic=True,
-        callbacks=[*training_callbacks(config), checkpoints, timer],
+        callbacks=[*training.training_callbacks(config), checkpoints, timer],
         logger=loggers,
         log_every_n_steps=10,
         enable_model_summary=False,
@@ -81,11 +74,11 @@ def main(args: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # Lightning alone would end with 0, as if it were done
     trainer.fit(module, data, ckpt_path="last")
 
-    generator = finished_generator(module, data, law, timer.time_elapsed())
+    generator = training.finished_generator(module, data, law, timer.time_elapsed())
     save_generator(generator, args.out)
-    told = generator.provenance
+    told, size = generator.provenance, sum(part.numel() for part in module.parameters())
     print(f"{space.name}: {told['graphs']:,} graphs, {told['steps']} steps in {told['seconds']:.0f} s")
-    print(f"  parameters   {sum(part.numel() for part in module.parameters()):,}")
+    print(f"  parameters   {size:,}")
     print(f"  bound        {told['bound']:.3f} nats a graph")
     print(f"generator: {args.out}")
 

@@ -70,5 +70,5 @@ def test_a_file_without_graphs_is_refused(tmp_path: Path, content: bytes | str |
         path.mkdir()
     elif isinstance(content, bytes):
         path.write_bytes(content)
-    with pytest.raises(InvalidOption, match="graphs: (cannot read|there is no graph)"):
+    with pytest.raises(InvalidOption, match=r"graphs: (cannot read|there is no graph)"):
         read_graphs(path, SPACE)
