@@ -80,10 +80,18 @@ def best_first(score: np.ndarray) -> np.ndarray:
     return np.argsort(-score, kind="stable")
 
 
-def ridge(world: World, labels: TaskLabels) -> np.ndarray:
-    """Predictions for all cells of a ridge regression of raw accuracies on which operation each edge has."""
+def ridge(world: World, labels: TaskLabels, *, of_means: bool = False) -> np.ndarray:
+    """Predictions for all cells of a ridge regression on which operation each edge has.
+
+    Args:
+        of_means: learn from one mean accuracy a cell, rather than from one accuracy a label.
+    """
     every = np.eye(5)[world.rows.numpy()].reshape(len(world.cells), -1)
-    x, y = every[world.places(labels)], labels.accuracy
+    places, y = world.places(labels), labels.accuracy
+    if of_means:
+        places, cell, count = np.unique(places, return_inverse=True, return_counts=True)
+        y = np.bincount(cell, y) / count
+    x = every[places]
     centred = x - x.mean(0)
     weights = np.linalg.solve(centred.T @ centred + RIDGE * np.eye(x.shape[1]), centred.T @ (y - y.mean()))
     return (every - x.mean(0)) @ weights + y.mean()
@@ -133,11 +141,19 @@ def all_picks(world: World, labels: TaskLabels, seeds: int, draws: int) -> Itera
     means = [one.predict(world.cells)[0].numpy() for one in again]
     yield "generator, tasks resampled", [pick(world, one, draws, seed) for seed, one in enumerate(means)]
     yield "arg-max over all cells", [world.distinct(best_first(mean))]
+    known = np.isin(np.arange(len(world.cells)), world.places(labels))
     yield "plain mean of cells with 3 rows", [best_first(plain_means(world, labels))[:PICKS].tolist()]
-    yield "ridge regression", [best_first(ridge(world, labels))[:PICKS].tolist()]
+    for name, score in (
+        ("ridge regression of labels", ridge(world, labels)),
+        ("of labels, among cells that have one", np.where(known, ridge(world, labels), -np.inf)),
+        ("ridge regression of cells' means", ridge(world, labels, of_means=True)),
+    ):
+        yield name, [best_first(score)[:PICKS].tolist()]
     rngs = [np.random.default_rng(seed) for seed in range(CHANCES)]
-    known = np.unique(world.places(labels))
-    yield "random cells that have a row", [rng.choice(known, PICKS, replace=False).tolist() for rng in rngs]
+    yield (
+        "random cells that have a row",
+        [rng.choice(np.flatnonzero(known), PICKS, replace=False).tolist() for rng in rngs],
+    )
     yield "random cells", [rng.choice(len(world.cells), PICKS, replace=False).tolist() for rng in rngs]
 
 

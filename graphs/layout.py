@@ -184,7 +184,7 @@ class ListedLayout(Layout):
         batch = encode(space, list(space.enumerate()))
         absent = torch.tensor([len(field.choices) for field in space.fields])
         codes = torch.where(batch.mask[..., None], batch.codes, absent)
-        wirings, wiring = batch.adj.unique(dim=0, return_inverse=True)
+        wirings, wiring = batch.adj.unique(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]
         places = (codes != codes[0]).any(0).nonzero().tolist()
         first = [wiring[:, None]] if len(wirings) > 1 else []
         self._rows = torch.cat([*first, *(codes[:, node, field, None] for node, field in places)], 1)

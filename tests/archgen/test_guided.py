@@ -272,3 +272,66 @@ def test_an_accuracy_that_nobody_is_predicted_to_reach(untrained: Untrained, mob
             InvalidOption, match=f"no architecture has {re.escape(bound)}; the nearest .* accuracy 9[34]"
         ):
             source_for(untrained("ofa-mobilenetv3"), wish("accuracy", bound.replace("1e9", "1000000000")), mobiles, 0)
+
+
+# Learned sources
+
+
+@pytest.mark.parametrize(
+    ("name", "law", "one"),
+    [
+        ("nasbench201", "given", wish("macs", "params<=0.3", "macs>=5")),
+        ("nasbench201", "given", wish(None, "params<=0.2")),
+        ("ofa-mobilenetv3", "description", wish("accuracy", "params<=5.5", by="upper")),
+        ("ofa-mobilenetv3", "given", wish("macs", strength=0.01)),
+    ],
+    ids=["given and bounds", "given and a bound", "upper", "given and no bound"],
+)
+def test_what_is_learned_keeps_all_bounds_and_moves_the_property(
+    untrained: Untrained, cells: Properties, mobiles: Properties, name: str, law: str, one: Wish
+) -> None:
+    generator, properties = untrained(name, law), cells if name == "nasbench201" else mobiles
+    rounds = list[float]()
+    source = source_for(generator, one, properties, 2, SMALL, lambda _number, reached, _best: rounds.append(reached))
+    assert source.how.startswith("learned")
+    assert 1 <= len(rounds) <= SMALL.rounds
+    rows, share = source.draw(300, rng())
+    assert len(rows) == 300
+    assert 0 < share <= 1
+    assert bool(properties.kept(one.given, rows).all())
+    assert torch.equal(rows, source.draw(300, rng())[0])
+    if one.maximize is not None:
+        plain, _ = Unguided(generator).draw(2_000, rng(1))
+        plain = plain[properties.kept(one.given, plain)]
+        drawn, other = (properties.evaluate(one.maximize, some)[0].mean() for some in (rows, plain))
+        assert drawn > other
+
+
+def test_bounds_that_only_draws_can_judge(untrained: Untrained, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A DAG of three nodes or fewer has no six edges, which neither a list nor a sum over parts tells."""
+    monkeypatch.setattr(learned_source, "TRIES", 3)
+    monkeypatch.setattr(learned_source, "LOOKED_AT", 256)
+    properties = gather_properties(layout_of(get_space("free-dag")), ["nodes", "edges"])
+    small = TiltConfig(steps=1, batch=8, pool=128, rounds=1)
+    with pytest.raises(
+        InvalidOption, match=r"no architecture was found that has .*; the nearest found is (nodes|edges)"
+    ):
+        source_for(untrained("free-dag"), wish(None, "edges>=6", "nodes<=3"), properties, 0, small)
+
+
+def test_a_property_that_nothing_changes_leaves_the_generator(untrained: Untrained) -> None:
+    space = get_space("ofa-mobilenetv3")
+    graphs = [space.sample(np.random.default_rng(seed)) for seed in range(5)]
+    same = Labels(tuple(graphs), {"accuracy": torch.full((5,), 70.0, dtype=torch.float64)})
+    properties = gather_properties(layout_of(space), ["accuracy"], same)
+    for law in ("description", "given"):
+        rows, _ = source_for(untrained("ofa-mobilenetv3", law), wish("accuracy"), properties, 0, SMALL).draw(20, rng())
+        assert torch.allclose(properties.evaluate("accuracy", rows)[0], torch.tensor(70.0).double(), atol=0.01)
+
+
+def test_no_wish_is_no_guidance(untrained: Untrained, cells: Properties) -> None:
+    generator = untrained("nasbench201")
+    source = source_for(generator, wish(), cells, 0)
+    assert isinstance(source, Unguided)
+    rows, share = source.draw(50, rng())
+    assert (len(rows), share) == (50, 1)

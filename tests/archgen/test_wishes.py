@@ -48,7 +48,6 @@ def wish(maximize: str | None = None, given: Sequence[str] = (), **options: obje
         ({"maximize": "params", "strength": math.nan}, "positive"),
         ({"maximize": "params", "strength": math.inf}, "positive"),
         ({"strength": 2.0}, "nothing to make large"),
-        ({"maximize": "params", "by": "median"}, "mean, upper, lower, thompson"),
     ],
 )
 def test_what_cannot_be_wished_is_refused(options: dict[str, object], told: str) -> None:

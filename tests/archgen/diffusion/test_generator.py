@@ -63,14 +63,14 @@ def test_the_seed_decides_and_the_global_random_state_does_not(generator, guide:
 
 @pytest.mark.parametrize("guide", [None, Guide(flat, candidates=2)], ids=["plain", "guided"])
 def test_chunks_give_valid_graphs_that_differ(generator, toy, monkeypatch, guide: Guide | None) -> None:
-    monkeypatch.setattr(module, "CHUNK", 8)
-    graphs = generator.sample(27, 1, steps=2, guide=guide)
-    assert len(graphs) == 27
+    monkeypatch.setattr(module, "CHUNK", 4)
+    graphs = generator.sample(11, 1, steps=2, guide=guide)
+    assert len(graphs) == 11
     for graph in graphs:
         toy.check(graph)
-    assert graphs[:8] != graphs[8:16], "each chunk must draw anew"
-    assert generator.sample(27, 1, steps=2, guide=guide) == graphs
-    assert generator.sample(8, 1, steps=2, guide=guide) == graphs[:8]
+    assert graphs[:4] != graphs[4:8], "each chunk must draw anew"
+    assert generator.sample(11, 1, steps=2, guide=guide) == graphs
+    assert generator.sample(4, 1, steps=2, guide=guide) == graphs[:4]
 
 
 def test_a_stream_is_the_sample_in_chunks(generator, monkeypatch) -> None:

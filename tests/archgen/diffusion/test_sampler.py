@@ -74,7 +74,7 @@ def test_a_network_that_insists_on_what_is_forbidden_is_overruled() -> None:
         assert (free[:, 1:] == skip).all(), "unconstrained draws show what the network says"
 
 
-@pytest.mark.parametrize("steps", [1, 3, 11])
+@pytest.mark.parametrize("steps", [1, 4])
 def test_every_number_of_steps_works_and_repeats_with_the_seed(toy, law_of, steps: int) -> None:
     denoiser, law = new_denoiser(layout_of(toy), SIZE, 2).eval(), law_of(toy)
     graphs = draw(toy, denoiser, law, 30, steps, seed=steps)
@@ -115,14 +115,14 @@ def test_independent_slots_are_drawn_exactly_in_any_number_of_steps(
     product_space, product_law, exact, distance_to, steps: int
 ) -> None:
     predict = exact(layout_of(product_space), product_law)
-    graphs = draw(product_space, predict, product_law, 10_000, steps)
+    graphs = draw(product_space, predict, product_law, 5_000, steps)
     found, limit = distance_to(product_space, graphs, product_law)
     assert found < limit
 
 
 def test_any_law_is_reached_when_slots_are_shown_one_at_a_time(toy, law_of, exact, distance_to) -> None:
     layout, law = layout_of(toy), law_of(toy)
-    graphs = draw(toy, exact(layout, law), law, 5_000, len(layout))
+    graphs = draw(toy, exact(layout, law), law, 3_000, len(layout))
     found, limit = distance_to(toy, graphs, law)
     assert found < limit
 
