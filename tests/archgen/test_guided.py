@@ -1,6 +1,5 @@
 """Guided draws against laws that are summed over the whole space, and bounds that nothing keeps."""
 
-import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,7 +9,6 @@ import pytest
 import torch
 
 from archgen import additive_source, guided, labels, learned_source
-from archgen.additive_source import ExactAdditive
 from archgen.additive_terms import additive_term
 from archgen.diffusion.generator import DiffusionGenerator
 from archgen.diffusion.listed_law import all_rows
@@ -90,54 +88,6 @@ BOUNDS: list[tuple[str, ...]] = [
 ]
 
 
-@pytest.mark.parametrize("given", BOUNDS)
-@pytest.mark.parametrize("strength", [None, 0.03])
-def test_a_listed_law_is_the_tilted_one(untrained: Untrained, cells: Properties, given, strength) -> None:
-    one = wish(None if strength is None else "macs", *given, strength=strength)
-    if not one.names:
-        return
-    source = source_for(untrained("nasbench201"), one, cells, 0)
-    assert isinstance(source, ExactListed)
-    rows, p = summed(one, cells)
-    assert torch.equal(source.law.values, rows)
-    assert torch.allclose(source.law.probability, p, rtol=1e-9, atol=0)
-    drawn, share = source.draw(500, rng())
-    assert share == 1
-    assert bool(cells.kept(one.given, drawn).all())
-
-
-@pytest.mark.parametrize("given", BOUNDS)
-@pytest.mark.parametrize("strength", [None, 0.03])
-@pytest.mark.usefixtures("unlisted")
-def test_additive_draws_follow_the_tilted_law(untrained: Untrained, cells: Properties, given, strength) -> None:
-    """Total variation over the pairs of params and macs within what chance exceeds once in a million."""
-    one = wish(None if strength is None else "macs", *given, strength=strength)
-    if not one.names:
-        return
-    source = source_for(untrained("nasbench201"), one, cells, 0)
-    assert isinstance(source, ExactAdditive)
-    drawn, share = source.draw(20_000, rng())
-    assert bool(cells.kept(one.given, drawn).all())
-    assert 0 < share <= 1
-    rows, p = summed(one, cells)
-    values = [torch.stack([cells.evaluate(name, some)[0] for name in ("params", "macs")], 1) for some in (rows, drawn)]
-    kinds, kind = torch.cat(values).unique(dim=0, return_inverse=True)
-    wanted = torch.zeros(len(kinds), dtype=torch.float64).index_add(0, kind[: len(rows)], p)
-    found = kind[len(rows) :].bincount(minlength=len(kinds)).double() / len(drawn)
-    limit = float((wanted * (1 - wanted) / len(drawn)).sqrt().sum()) / 2
-    assert float((found - wanted).abs().sum()) / 2 < limit + math.sqrt(math.log(1e6) / (2 * len(drawn)))
-
-
-@pytest.mark.usefixtures("unlisted")
-def test_narrow_bounds_are_pulled_towards(untrained: Untrained, cells: Properties) -> None:
-    """Of plain draws 1 in 700 keeps these."""
-    source = source_for(untrained("nasbench201"), wish(None, "params<=0.301", "params>=0.3", "macs<=50"), cells, 0)
-    assert isinstance(source, ExactAdditive)
-    assert any(pull > 0 for _, pull in source.pulls)
-    rows = source.law.draw(4_000, rng())
-    assert float(source.judge(rows)[1].mean()) >= additive_source.LEAST
-
-
 def test_networks_are_drawn_alike_where_the_generator_learned_networks(untrained: Untrained, cells: Properties) -> None:
     space = get_space("nasbench201")
     source = source_for(untrained("nasbench201", "network"), wish(None, "params<=0.5"), cells, 0)
@@ -189,33 +139,6 @@ def test_a_strength_is_per_unit_of_the_property(mobiles: Properties, name: str) 
     assert torch.allclose(tilt - tilt[0], 3.0 * unit * (latent - latent[0]), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    "one",
-    [
-        wish("accuracy", "latency<=6"),
-        wish("accuracy", "accuracy>=93.5", "macs<=260", "params<=6"),
-        wish("accuracy", "accuracy<=93", by="thompson"),
-        wish("params", "params<=3.7"),
-        wish(None, "params>=5.0", "params<=5.01", "macs<=260"),
-    ],
-    ids=lambda one: f"{one.maximize} {one.bounds}",
-)
-def test_mobile_networks_keep_all_bounds(untrained: Untrained, mobiles: Properties, one: Wish) -> None:
-    source = source_for(untrained("ofa-mobilenetv3"), one, mobiles, 1)
-    assert source.how == "exact, additive"
-    rows, _ = source.draw(400, rng())
-    space = mobiles.layout.space
-    assert bool(mobiles.kept(one.given, rows).all())
-    for graph in mobiles.layout.write(rows):
-        costs = space.costs(graph)
-        assert all(condition.holds(costs[condition.name]) for condition in one.given if condition.name in costs)
-    if one.maximize is not None:
-        plain = mobiles.layout.read([space.sample(np.random.default_rng(seed)) for seed in range(400)])
-        plain = plain[mobiles.kept(one.given, plain)]
-        drawn, other = (mobiles.evaluate(one.maximize, some)[0] for some in (rows, plain))
-        assert len(other) == 0 or float(drawn.mean()) > float(other.mean())
-
-
 def test_every_row_within_a_bound_from_above_is_within_its_scale(cells: Properties) -> None:
     """The mean of a property that saturates lies below what its mean latent value stands for."""
     parts = small_parts(cells.layout)
@@ -264,14 +187,6 @@ def test_the_nearest_value_is_told_and_can_be_reached(
     rows, _ = source_for(untrained("nasbench201"), wish(None, *again), cells, 0).draw(20, rng())
     values = cells.evaluate(nearest[1], rows)[0]
     assert torch.allclose(values, torch.tensor(float(nearest[2]), dtype=torch.float64), rtol=0.02)
-
-
-def test_an_accuracy_that_nobody_is_predicted_to_reach(untrained: Untrained, mobiles: Properties) -> None:
-    for bound in ("accuracy>=95", "accuracy>=1e9"):
-        with pytest.raises(
-            InvalidOption, match=f"no architecture has {re.escape(bound)}; the nearest .* accuracy 9[34]"
-        ):
-            source_for(untrained("ofa-mobilenetv3"), wish("accuracy", bound.replace("1e9", "1000000000")), mobiles, 0)
 
 
 # Learned sources
