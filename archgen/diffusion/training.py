@@ -20,6 +20,7 @@ import pytorch_lightning as pl
 import torch
 from jaxtyping import Float, Int
 from pytorch_lightning.callbacks import EMAWeightAveraging
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
@@ -219,6 +220,8 @@ def _fit(trainer: pl.Trainer, module: DiffusionModule, data: GraphDataModule) ->
     handler = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(module, data)
+    except SIGTERMException:
+        raise SystemExit(128 + signal.SIGTERM) from None  # Lightning's own exception would end as success
     except SystemExit as left:
         if not isinstance(left.__context__, KeyboardInterrupt):
             raise
