@@ -79,7 +79,8 @@ def learn(
 def inflation(scales: int, labels: int) -> float:
     """The factor of variances for what a fit of this many scales, the noise and the gap leaves unsure; at most 2.
 
-    A rule of thumb, as if each had cost a label; on measured data it brings 80 % intervals to 76 to 91 %.
+    A rule of thumb, as if each had cost a label: from 50 labels of Once-for-All subnets, 80 % intervals for held-out
+    labels hold 81.5 % of them, without it 76 %.
     """
     return 1 + min((scales + 2) / labels, 1.0)
 

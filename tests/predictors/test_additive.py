@@ -121,10 +121,10 @@ def test_best_parts_make_the_best_row(fitted) -> None:
 
 def test_draws_have_the_posterior_moments(fitted) -> None:
     predictor, _, _ = fitted
-    draws = torch.stack([predictor.draw_effects(seed)(ROWS) for seed in range(600)])
+    draws = torch.stack([predictor.draw_effects(seed)(ROWS) for seed in range(300)])
     mean, variance = predictor.latent(ROWS)
-    assert ((draws.mean(0) - mean).abs() < 5 * (variance / 600).sqrt()).all()
-    assert ((draws.var(0) / variance).log().abs() < 0.4).all(), "five deviations of a variance of 600 draws are 0.29"
+    assert ((draws.mean(0) - mean).abs() < 5 * (variance / 300).sqrt()).all()
+    assert ((draws.var(0) / variance).log().abs() < 0.5).all(), "five deviations of a variance of 300 draws are 0.41"
     joint = np.corrcoef((draws - mean).T.numpy())
     assert np.abs(joint - np.eye(len(ROWS))).max() > 0.5, "one function, not independent values"
 

@@ -111,10 +111,10 @@ def test_a_function_that_is_no_sum_over_slots_is_learned() -> None:
 def test_draws_have_the_posterior_moments(fitted) -> None:
     """Up to the waves, which give the prior's stationary part only on average over draws."""
     gp, _, _ = fitted
-    draws = torch.stack([gp.warp(gp.draw(seed)(ROWS)) for seed in range(150)])
+    draws = torch.stack([gp.warp(gp.draw(seed)(ROWS)) for seed in range(100)])
     mean, variance = gp.latent(ROWS)
-    assert ((draws.mean(0) - mean).abs() < 5 * (variance / 150).sqrt()).all()
-    assert ((draws.var(0) / variance).log().abs() < 0.7).all(), "five deviations are 0.58"
+    assert ((draws.mean(0) - mean).abs() < 5 * (variance / 100).sqrt()).all()
+    assert ((draws.var(0) / variance).log().abs() < 0.8).all(), "five deviations of a variance of 100 draws are 0.71"
 
 
 def test_draws_are_functions_of_the_seed(fitted) -> None:
