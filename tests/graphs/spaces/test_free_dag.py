@@ -19,10 +19,6 @@ def small(max_edges: int | None = 5) -> FreeDag:
     return FreeDag("small", 5, max_edges, ("a", "b"))
 
 
-CELL = FreeDag("cell", 7, 9, CELL_OPERATIONS)
-"""The cells of NAS-Bench-101."""
-
-
 class TestFreeDag(SpaceContract):
     space = get_space("free-dag")
     edges_may_go = True
