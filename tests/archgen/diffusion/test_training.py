@@ -35,7 +35,7 @@ from graphs.space import SearchSpace
 
 SIZE = DenoiserConfig(width=16, layers=1, heads=2)
 SHORT = TrainingConfig(steps=8, batch=32, seed=3)
-ENOUGH = TrainingConfig(steps=60, batch=128, learning_rate=2e-2, decay=0.9)
+ENOUGH = TrainingConfig(steps=80, batch=64, learning_rate=2e-2, decay=0.9)
 """In which a network of `LARGER` size learns a toy space."""
 LARGER = DenoiserConfig(width=32, layers=1, heads=2)
 Weights = dict[str, torch.Tensor]
@@ -68,11 +68,11 @@ def same(first: Weights, second: Weights) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_the_same_seed_gives_the_same_weights_bit_for_bit(growing_space) -> None:
-    first = weights(growing_space)
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(toy) -> None:
+    first = weights(toy)
     torch.rand(5)
     np.random.rand(5)
-    again, other = weights(growing_space), weights(growing_space, TrainingConfig(steps=8, batch=32, seed=4))
+    again, other = weights(toy), weights(toy, TrainingConfig(steps=8, batch=32, seed=4))
     assert same(first, again)
     assert not any(torch.equal(first[name], other[name]) for name in first if "weight" in name and "norm" not in name)
 
@@ -128,7 +128,7 @@ def test_the_bound_falls_to_the_entropy_of_the_listed_law(tree_space) -> None:
     """All 81 graphs are equally likely, so no network has a bound below log 81; the trained one is within 3 %."""
     losses: list[tuple[int, int, float]] = []
     generator = train_generator(tree_space, ENOUGH, LARGER, watch=lambda *news: losses.append(news))
-    assert losses[-1][:2] == (60, 60)
+    assert losses[-1][:2] == (80, 80)
     assert losses[-1][2] * len(generator.layout) == pytest.approx(math.log(81), rel=0.1)
     data = GraphDataModule(tree_space, tree_space.listed * 40, ENOUGH)
     module = DiffusionModule(data.layout, LARGER, ENOUGH)
@@ -152,7 +152,7 @@ def test_a_trained_generator_draws_its_skewed_law_also_of_different_sizes(growin
     for graph in set(drawn):
         growing_space.check(graph)
     share = Counter(graph in favourites for graph in drawn)[True] / 3_000
-    assert share == pytest.approx(44 / 124, abs=0.08)  # uniform draws give 0.05
+    assert share == pytest.approx(44 / 124, abs=0.05)  # uniform draws give 0.05
     sizes = Counter(map(len, drawn))
     for nodes, expected in ((3, 4 / 124), (4, 56 / 124), (5, 64 / 124)):  # drawn with the starts, so exact
         assert abs(sizes[nodes] / 3_000 - expected) < 6 * math.sqrt(expected * (1 - expected) / 3_000)
@@ -211,8 +211,8 @@ class Stop(pl.Callback):
 @pytest.mark.usefixtures("_patient")
 @pytest.mark.parametrize(
     ("every", "stop", "kept"),
-    [(None, 2 * EPOCH + 6, 2 * EPOCH), (7, EPOCH + 5, EPOCH + 4), (4, EPOCH - 1, EPOCH - 2)],
-    ids=["end of the second epoch", "middle of the second epoch", "middle of the first epoch"],
+    [(None, 2 * EPOCH + 6, 2 * EPOCH), (7, EPOCH + 5, EPOCH + 4), (4, EPOCH - 1, EPOCH - 2), (5, 16, 15)],
+    ids=["end of the second epoch", "middle of the second epoch", "middle of the first epoch", "after the first epoch"],
 )
 def test_a_run_that_goes_on_from_a_checkpoint_ends_with_the_same_weights(
     tree_space, tmp_path, uninterrupted: Weights, every: int | None, stop: int, kept: int
