@@ -8,7 +8,6 @@ each is accepted with probability exp(-pull * d(x)).
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,19 +16,16 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from archgen.additive_terms import Bound, Term, additive_term
-from archgen.diffusion.additive_law import AdditiveLaw, Part, strength_for_kl
+from archgen.additive_reach import require_each, require_pairs
+from archgen.additive_terms import Bound, Term, additive_law, additive_term
+from archgen.diffusion.additive_law import AdditiveLaw, strength_for_kl
 from archgen.row_costs import Configurations, small_parts
-from archgen.sources import SHARPNESS, draw_until, refusal, unreachable
+from archgen.sources import SHARPNESS, TRIAL, draw_until, unreachable
 from archgen.wishes import Properties, Wish
 from graphs.errors import InvalidOption
 
-TRIAL = 2048
-"""Proposals on which it is tried how many are accepted."""
 ROUNDS = 6
 """Trials, each with better pulls."""
-STRONG = 1e6
-"""Strength times the width of a property at which a law is as good as its best row."""
 ENOUGH, LEAST = 0.05, 0.003
 """Shares of them to be content with, and to use at all."""
 
@@ -80,7 +76,7 @@ def additive_source(wish: Wish, properties: Properties, seed: int, uniform: bool
     bounds = [
         Bound(one, term) for one in wish.given if (term := additive_term(one.name, parts, properties)) is not None
     ]
-    _require_each(bounds, properties, parts)
+    require_each(bounds, properties, parts)
     objective = None
     if wish.maximize is not None:
         drawn = seed if wish.by == "thompson" else None
@@ -91,19 +87,9 @@ def additive_source(wish: Wish, properties: Properties, seed: int, uniform: bool
         return None
     scores = [torch.zeros(len(one), dtype=torch.float64) for _, one in parts] if objective is None else objective.tables
     limits: list[Bound | None] = [*bounds] or [None]
-    laws = [_law(parts, scores, limit) for limit in limits]
+    laws = [additive_law(parts, scores, limit) for limit in limits]
     strength = 0.0 if objective is None else _strength(min(laws, key=lambda law: law.log_count), wish, objective)
     return _best(parts, [strength * score for score in scores], bounds, wish, properties)
-
-
-def _law(parts: Configurations, scores: Sequence[Float[Tensor, " _"]], bound: Bound | None) -> AdditiveLaw:
-    """p(x) exp(score) under a bound, for a strength of 1."""
-    costs = [torch.zeros_like(score) for score in scores] if bound is None else bound.term.tables
-    built = tuple(Part(slots, rows, f, c) for (slots, rows), f, c in zip(parts, scores, costs, strict=True))
-    if bound is None:
-        return AdditiveLaw(built)
-    cap, floor = (bound.limit, None) if bound.sign < 0 else (None, bound.limit)
-    return AdditiveLaw(built, 1.0, cap, floor, bound.term.fixed)
 
 
 def _strength(law: AdditiveLaw, wish: Wish, objective: Term) -> float:
@@ -123,27 +109,41 @@ def _best(
     properties: Properties,
 ) -> ExactAdditive | None:
     """The source that accepts most of its proposals, over which bound is built in and how strong the pulls are."""
-    best, most, seen = None, 0.0, list[Tensor]()
-    for at, limit in enumerate(bounds or [None]):
-        others = [*bounds[:at], *bounds[at + 1 :]]
+    limits: Sequence[Bound | None] = bounds or [None]
+    ways = [(limit, [one for one in bounds if one is not limit]) for limit in limits]
+    trials = [
+        _try(_pulled(parts, scores, limit, others, [0.0] * len(others), wish, properties)) for limit, others in ways
+    ]
+    best = max(trials, key=lambda trial: trial.accepted)
+    if not best.accepted and len(wish.given) == 1:
+        raise unreachable(wish, properties, best.rows, sure=False)
+    if not best.accepted:
+        require_pairs(bounds, properties, parts)
+    for (limit, others), trial in zip(ways, trials, strict=True):
         pulls = torch.zeros(len(others), dtype=torch.float64)
-        for _ in range(ROUNDS if others else 1):
-            source = _pulled(parts, scores, limit, others, pulls.tolist(), wish, properties)
-            rows = source.law.draw(TRIAL, torch.Generator().manual_seed(0))
-            accepted = float(source.judge(rows)[1].mean())
-            best, most = (source, accepted) if accepted > most else (best, most)
-            if most >= ENOUGH:
-                return best
-            seen.append(rows)
-            if others:  # Newton's step to proposals that lie at the bounds in the mean
-                room = torch.stack([bound.room(rows) for bound in others])
-                spread = torch.cov(room).view(len(others), -1)
-                pulls = (pulls - torch.linalg.pinv(spread) @ room.mean(1)).clamp(min=0)
-    if best is None and len(wish.given) == 1:
-        raise unreachable(wish, properties, torch.cat(seen), sure=False)
-    if best is None:
-        _require_pairs(bounds, properties, parts)
-    return best if most >= LEAST or len(wish.given) == 1 else None
+        for _ in range(ROUNDS if others else 0):
+            if best.accepted >= ENOUGH:
+                return best.source
+            room = torch.stack([bound.room(trial.rows) for bound in others])
+            spread = torch.cov(room).view(len(others), -1)  # Newton's step to proposals at the bounds in the mean
+            pulls = (pulls - torch.linalg.pinv(spread) @ room.mean(1)).clamp(min=0)
+            trial = _try(_pulled(parts, scores, limit, others, pulls.tolist(), wish, properties))
+            best = max(best, trial, key=lambda trial: trial.accepted)
+    return best.source if best.accepted >= LEAST or len(wish.given) == 1 else None
+
+
+@dataclass(frozen=True, eq=False)
+class _Trial:
+    """Some proposals of a source, and the share that it would accept."""
+
+    source: ExactAdditive
+    rows: Int[Tensor, "b s"]
+    accepted: float
+
+
+def _try(source: ExactAdditive) -> _Trial:
+    rows = source.law.draw(TRIAL, torch.Generator().manual_seed(0))
+    return _Trial(source, rows, float(source.judge(rows)[1].mean()))
 
 
 def _pulled(
@@ -158,29 +158,4 @@ def _pulled(
     pulled = list(scores)
     for bound, pull in zip(others, pulls, strict=True):
         pulled = [one + pull * bound.sign * table for one, table in zip(pulled, bound.term.tables, strict=True)]
-    return ExactAdditive(_law(parts, pulled, limit), tuple(zip(others, pulls, strict=True)), wish, properties)
-
-
-def _require_each(bounds: Sequence[Bound], properties: Properties, parts: Configurations) -> None:
-    """Raise `InvalidOption` where nothing keeps a bound."""
-    for bound in bounds:
-        row = torch.empty(1, len(properties.layout), dtype=torch.int64)
-        for (slots, configurations), table in zip(parts, bound.term.tables, strict=True):
-            row[0, list(slots)] = configurations[(bound.sign * table).argmax()]
-        if float(bound.room(row)) < 0:
-            nearest = float(properties.evaluate(bound.condition.name, row)[0])
-            raise refusal(bound.condition, nearest, (), sure=True)
-
-
-def _require_pairs(bounds: Sequence[Bound], properties: Properties, parts: Configurations) -> None:
-    """Raise `InvalidOption` where nothing is found that keeps two bounds, be the law ever so strong."""
-    for beside, bound in itertools.combinations(bounds, 2):
-        aim = [bound.sign * table for table in bound.term.tables]
-        width = float(sum(table.max() - table.min() for table in aim)) or 1.0
-        law = _law(parts, [STRONG / width * table for table in aim], beside)
-        rows = law.draw(TRIAL, torch.Generator().manual_seed(0))
-        rows = rows[properties.kept((beside.condition,), rows)]
-        value = properties.evaluate(bound.condition.name, rows)[0]
-        if len(rows) and not bool(torch.from_numpy(bound.condition.holds(value.numpy())).any()):
-            nearest = float(value.max() if bound.sign > 0 else value.min())
-            raise refusal(bound.condition, nearest, (beside.condition,), sure=False)
+    return ExactAdditive(additive_law(parts, pulled, limit), tuple(zip(others, pulls, strict=True)), wish, properties)

@@ -8,7 +8,7 @@ so on the latent scale too; a bound from above is loosened there by what the lea
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from archgen.diffusion.additive_law import AdditiveLaw, Part
 from archgen.properties import Condition
 from archgen.row_costs import AdditiveCost, Configurations
 from archgen.wishes import Properties
@@ -101,3 +102,13 @@ def additive_term(name: str, parts: Configurations, properties: Properties, thom
     rows = properties.layout.read([properties.layout.space.sample(rng) for _ in range(LOOKED_AT)])
     spread = 2 * float(predictor.latent(rows)[1].max())
     return Term(function.intercept, tables, slope, function, warp=warp, spread=spread)
+
+
+def additive_law(parts: Configurations, scores: Sequence[Float[Tensor, " _"]], bound: Bound | None) -> AdditiveLaw:
+    """p(x) exp(score) under a bound, for a strength of 1."""
+    costs = [torch.zeros_like(score) for score in scores] if bound is None else bound.term.tables
+    built = tuple(Part(slots, rows, f, c) for (slots, rows), f, c in zip(parts, scores, costs, strict=True))
+    if bound is None:
+        return AdditiveLaw(built)
+    cap, floor = (bound.limit, None) if bound.sign < 0 else (None, bound.limit)
+    return AdditiveLaw(built, 1.0, cap, floor, bound.term.fixed)

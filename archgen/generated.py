@@ -78,6 +78,11 @@ class Teller:
             known.update(zip(new, self._tell(rows[list(new.values())]), strict=True))
         return [known[key] for key in keys]
 
+    def _identify(self, graph: ArchGraph) -> str:
+        """`SearchSpace.canonical`, but a large space's memory of graphs is not filled with what never comes again."""
+        space = self._layout.space
+        return space.canonical(graph) if self._known is not None else space._compute_digest(space.simplify(graph))
+
     def _tell(self, rows: Int[Tensor, "b s"]) -> list[Generated]:
         space, graphs = self._layout.space, self._layout.write(rows)
         told = [self._properties.evaluate(name, rows) for name in self._names]
@@ -85,7 +90,7 @@ class Teller:
         values = zip(*columns, strict=True) if columns else (() for _ in graphs)
         return [
             Generated(
-                space.name, graph, space.format(graph), space.canonical(graph), dict(zip(self._names, row, strict=True))
+                space.name, graph, space.format(graph), self._identify(graph), dict(zip(self._names, row, strict=True))
             )
             for graph, row in zip(graphs, values, strict=True)
         ]

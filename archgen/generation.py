@@ -21,6 +21,7 @@ from archgen.session import MOST_SEED
 from archgen.sources import Source
 from archgen.wishes import By, Properties, Wish, gather_properties
 from graphs.errors import InvalidOption
+from graphs.space import SearchSpace
 
 BARREN = 20
 """Chunks in a row without a new network after which a draw without repetition is given up."""
@@ -131,9 +132,20 @@ def generate(
     given = (given,) if isinstance(given, str | Condition) else given
     conditions = tuple(parse_condition(one) if isinstance(one, str) else one for one in given)
     wish = Wish(maximize, conditions, strength, by)
-    known = read_labels(labels, space) if isinstance(labels, Path | str) else labels
+    known = read_labels(labels, generator.space) if isinstance(labels, Path | str) else labels
     columns = [] if known is None else list(known.columns)
     names = list(dict.fromkeys([*wish.names, *columns]))
     properties = gather_properties(generator.layout, names, known, task)
     source = source_for(generator, wish, properties, seed, tilt, watch)
     return Generation(generator, source, properties, names, count, seed, unique)
+
+
+def _require_count(space: SearchSpace, count: int, seed: int, unique: bool) -> None:
+    if count < 1:
+        raise InvalidOption(f"cannot draw {count} architectures; ask for at least 1")
+    if not 0 <= seed <= MOST_SEED:
+        raise InvalidOption(f"seed {seed}: expected a number from 0 to {MOST_SEED}")
+    if unique and space.network_count is not None and count > space.network_count:
+        raise InvalidOption(
+            f"{space.name} has only {space.network_count:,} different networks; ask for at most as many"
+        )

@@ -17,6 +17,8 @@ from graphs.errors import InvalidOption
 
 SHARPNESS = 0.6
 """Share of the law's entropy that an exact source gives up for a property, unless a strength is given."""
+TRIAL = 2048
+"""Rows of an additive law that tell how much of it is of use."""
 TRIES = 50
 """Batches in a row without a row that keeps the bounds after which a draw is given up."""
 LEAST = 256

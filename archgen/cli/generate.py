@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -54,7 +54,7 @@ def run_generation(order: Order, as_json: bool) -> None:
         generation = _prepare(order, progress)
         started = time.perf_counter()
         with written(order.out) as file:
-            totals = _write(generation, file, progress)
+            totals = _write(generation, file.write, progress)
         seconds = time.perf_counter() - started
     if order.out == STANDARD:
         return
@@ -82,7 +82,8 @@ def run_generation(order: Order, as_json: bool) -> None:
 @contextmanager
 def _progress() -> Iterator[Progress]:
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,}/{task.total:,}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         yield progress
 
 
@@ -111,12 +112,12 @@ def _prepare(order: Order, progress: Progress) -> Generation:
     return generation
 
 
-def _write(generation: Generation, file: TextIO, progress: Progress) -> dict[str, float]:
+def _write(generation: Generation, write: Callable[[str], object], progress: Progress) -> dict[str, float]:
     """One line an architecture; the sums of the properties' means."""
     totals = dict.fromkeys(generation.names, 0.0)
     bar = progress.add_task("drawing", total=generation.count)
     for number, one in enumerate(generation, start=1):
-        file.write(one.line)
+        write(one.line)
         for name, (mean, _) in one.properties.items():
             totals[name] += mean
         if number % 1000 == 0:

@@ -57,7 +57,8 @@ def run_training(
     torch.set_num_threads(threads)
     columns = (TextColumn("training"), BarColumn(), TextColumn("{task.completed}/{task.total} steps"))
     shown = (*columns, TimeRemainingColumn(), TextColumn("{task.fields[loss]}"))
-    with Progress(*shown, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(*shown, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("training", total=None, loss="")
 
         def watch(step: int, total: int, loss: float) -> None:

@@ -1,5 +1,6 @@
 """Guided draws against laws that are summed over the whole space, and bounds that nothing keeps."""
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,7 +10,8 @@ import pytest
 import torch
 
 from archgen import additive_source, guided, labels, learned_source
-from archgen.additive_terms import additive_term
+from archgen.additive_source import ExactAdditive, _pulled
+from archgen.additive_terms import Bound, additive_term
 from archgen.diffusion.generator import DiffusionGenerator
 from archgen.diffusion.listed_law import all_rows
 from archgen.diffusion.tilting import TiltConfig
@@ -42,8 +44,8 @@ def measured(name: str, count: int) -> Labels:
     graphs = [space.sample(chance) for _ in range(count)]
     macs = torch.tensor([space.costs(graph)["macs"] for graph in graphs], dtype=torch.float64)
     noise = torch.from_numpy(chance.normal(size=count))
-    unit = float(macs.std())
-    columns = {"accuracy": 94 - 3 * (-macs / unit).exp() + 0.01 * noise, "latency": 5 + macs / unit + 0.02 * noise}
+    size = (macs - macs.min()) / macs.std()
+    columns = {"accuracy": 94 - 3 * (-size).exp() + 0.01 * noise, "latency": 5 + size + 0.02 * noise}
     return Labels(tuple(graphs), columns)
 
 
@@ -80,12 +82,80 @@ def summed(one: Wish, properties: Properties) -> tuple[torch.Tensor, torch.Tenso
     return rows, score.softmax(0)
 
 
+def assert_drawn_from(drawn: torch.Tensor, rows: torch.Tensor, p: torch.Tensor, properties: Properties) -> None:
+    """Total variation over the pairs of params and macs within what chance exceeds once in a million."""
+    values = [
+        torch.stack([properties.evaluate(name, some)[0] for name in ("params", "macs")], 1) for some in (rows, drawn)
+    ]
+    kinds, kind = torch.cat(values).unique(dim=0, return_inverse=True)
+    wanted = torch.zeros(len(kinds), dtype=torch.float64).index_add(0, kind[: len(rows)], p)
+    found = kind[len(rows) :].bincount(minlength=len(kinds)).double() / len(drawn)
+    limit = float((wanted * (1 - wanted) / len(drawn)).sqrt().sum()) / 2
+    assert float((found - wanted).abs().sum()) / 2 < limit + math.sqrt(math.log(1e6) / (2 * len(drawn)))
+
+
 BOUNDS: list[tuple[str, ...]] = [
     (),
     ("params<=0.8",),
     ("macs>=60", "params<=0.8", "params>=0.3"),
-    ("params>=0.3", "params<=0.301", "macs<=50"),
+    ("params>=0.316", "params<=0.317", "macs<=60"),
 ]
+
+
+@pytest.mark.parametrize("given", BOUNDS)
+@pytest.mark.parametrize("strength", [None, 0.03])
+def test_a_listed_law_is_the_tilted_one(untrained: Untrained, cells: Properties, given, strength) -> None:
+    one = wish(None if strength is None else "macs", *given, strength=strength)
+    if not one.names:
+        return
+    source = source_for(untrained("nasbench201"), one, cells, 0)
+    assert isinstance(source, ExactListed)
+    rows, p = summed(one, cells)
+    assert torch.equal(source.law.values, rows)
+    assert torch.allclose(source.law.probability, p, rtol=1e-9, atol=0)
+    drawn, share = source.draw(500, rng())
+    assert share == 1
+    assert bool(cells.kept(one.given, drawn).all())
+
+
+@pytest.mark.parametrize("given", BOUNDS)
+@pytest.mark.parametrize("strength", [None, 0.03])
+@pytest.mark.usefixtures("unlisted")
+def test_additive_draws_follow_the_tilted_law(untrained: Untrained, cells: Properties, given, strength) -> None:
+    one = wish(None if strength is None else "macs", *given, strength=strength)
+    if not one.names:
+        return
+    source = source_for(untrained("nasbench201"), one, cells, 0)
+    assert isinstance(source, ExactAdditive)
+    drawn, share = source.draw(20_000, rng())
+    assert bool(cells.kept(one.given, drawn).all())
+    assert 0 < share <= 1
+    assert_drawn_from(drawn, *summed(one, cells), cells)
+
+
+@pytest.mark.parametrize("built_in", [0, 1, 2])
+def test_proposals_that_are_pulled_leave_the_law_as_it_is(cells: Properties, built_in: int) -> None:
+    """Whichever bound is built in and however strong the pulls towards the others are."""
+    one = wish("macs", "params<=0.5", "macs<=60", "macs>=40", strength=0.02)
+    parts = small_parts(cells.layout)
+    assert parts is not None
+    terms = {name: additive_term(name, parts, cells) for name in ("params", "macs")}
+    bounds = [Bound(condition, terms[condition.name]) for condition in one.given]
+    limit = bounds.pop(built_in)
+    scores = [0.02 * terms["macs"].slope * table for table in terms["macs"].tables]
+    source = _pulled(
+        parts, scores, limit, bounds, [2 / float(bound.term.tables[0].max()) for bound in bounds], one, cells
+    )
+    drawn, _ = source.draw(20_000, rng())
+    assert_drawn_from(drawn, *summed(one, cells), cells)
+
+
+@pytest.mark.usefixtures("unlisted")
+def test_where_most_rows_share_the_top_score_the_strength_is_less(untrained: Untrained, cells: Properties) -> None:
+    """Few cells are that small, most of them with the same parameters."""
+    source = source_for(untrained("nasbench201"), wish("params", "params<=0.09"), cells, 0)
+    assert isinstance(source, ExactAdditive)
+    assert bool((cells.evaluate("params", source.draw(100, rng())[0])[0] <= 0.09).all())
 
 
 def test_networks_are_drawn_alike_where_the_generator_learned_networks(untrained: Untrained, cells: Properties) -> None:
@@ -139,11 +209,37 @@ def test_a_strength_is_per_unit_of_the_property(mobiles: Properties, name: str) 
     assert torch.allclose(tilt - tilt[0], 3.0 * unit * (latent - latent[0]), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "one",
+    [
+        wish("accuracy", "latency<=6", strength=3.0),
+        wish("accuracy", "accuracy>=93", "macs<=300", "params<=6", strength=3.0),
+        wish("accuracy", "accuracy<=93", by="thompson", strength=3.0),
+        wish(None, "params>=5.0", "params<=5.01", "macs<=260"),
+    ],
+    ids=lambda one: f"{one.maximize} {one.bounds}",
+)
+def test_mobile_networks_keep_all_bounds(untrained: Untrained, mobiles: Properties, one: Wish) -> None:
+    source = source_for(untrained("ofa-mobilenetv3"), one, mobiles, 1)
+    assert source.how == "exact, additive"
+    rows, _ = source.draw(400, rng())
+    space = mobiles.layout.space
+    assert bool(mobiles.kept(one.given, rows).all())
+    for graph in mobiles.layout.write(rows):
+        costs = space.costs(graph)
+        assert all(condition.holds(costs[condition.name]) for condition in one.given if condition.name in costs)
+    if one.maximize is not None:
+        plain = mobiles.layout.read([space.sample(np.random.default_rng(seed)) for seed in range(400)])
+        plain = plain[mobiles.kept(one.given, plain)]
+        drawn, other = (mobiles.evaluate(one.maximize, some)[0] for some in (rows, plain))
+        assert len(other) == 0 or float(drawn.mean()) > float(other.mean())
+
+
 def test_every_row_within_a_bound_from_above_is_within_its_scale(cells: Properties) -> None:
     """The mean of a property that saturates lies below what its mean latent value stands for."""
     parts = small_parts(cells.layout)
     assert parts is not None
-    rows = all_rows(cells.layout)
+    rows = all_rows(cells.layout)[::8]
     for name in ("accuracy", "latency"):
         term = additive_term(name, parts, cells)
         assert term is not None
@@ -189,6 +285,18 @@ def test_the_nearest_value_is_told_and_can_be_reached(
     assert torch.allclose(values, torch.tensor(float(nearest[2]), dtype=torch.float64), rtol=0.02)
 
 
+def test_an_accuracy_that_nobody_is_predicted_to_reach(untrained: Untrained, mobiles: Properties) -> None:
+    for bound in ("accuracy>=96", "accuracy>=1000000000"):
+        told = f"no architecture has {bound}; the nearest that can be reached is accuracy 9[345]"
+        with pytest.raises(InvalidOption, match=told):
+            source_for(untrained("ofa-mobilenetv3"), wish("accuracy", bound), mobiles, 0)
+
+
+def test_mobile_networks_that_keep_two_bounds_but_not_both(untrained: Untrained, mobiles: Properties) -> None:
+    with pytest.raises(InvalidOption, match=r"macs<=200 together with params>=7\.4; the nearest found is macs 3\d\d"):
+        source_for(untrained("ofa-mobilenetv3"), wish(None, "params>=7.4", "macs<=200"), mobiles, 0)
+
+
 # Learned sources
 
 
@@ -224,10 +332,10 @@ def test_what_is_learned_keeps_all_bounds_and_moves_the_property(
 
 def test_bounds_that_only_draws_can_judge(untrained: Untrained, monkeypatch: pytest.MonkeyPatch) -> None:
     """A DAG of three nodes or fewer has no six edges, which neither a list nor a sum over parts tells."""
-    monkeypatch.setattr(learned_source, "TRIES", 3)
-    monkeypatch.setattr(learned_source, "LOOKED_AT", 256)
+    monkeypatch.setattr(learned_source, "TRIES", 2)
+    monkeypatch.setattr(learned_source, "LOOKED_AT", 64)
     properties = gather_properties(layout_of(get_space("free-dag")), ["nodes", "edges"])
-    small = TiltConfig(steps=1, batch=8, pool=128, rounds=1)
+    small = TiltConfig(steps=1, batch=8, pool=64, rounds=1)
     with pytest.raises(
         InvalidOption, match=r"no architecture was found that has .*; the nearest found is (nodes|edges)"
     ):

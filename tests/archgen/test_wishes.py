@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from archgen.labels import Labels
-from archgen.properties import parse_condition
+from archgen.properties import known_costs, parse_condition
 from archgen.wishes import By, Properties, Wish, gather_properties
 from graphs.errors import InvalidOption, UnknownName
 from graphs.layout import layout_of
+from graphs.spaces.catalogue import get_space
 from graphs.spaces.nasbench201 import NasBench201
 
 SPACE = NasBench201()
@@ -110,3 +111,12 @@ def test_rows_that_keep_all_bounds(properties: Properties, rows: torch.Tensor) -
 def test_a_property_that_nothing_tells_of(given: Labels | None, told: str) -> None:
     with pytest.raises(UnknownName, match=told):
         gather_properties(layout_of(SPACE), ["accurcy"], given)
+
+
+@pytest.mark.parametrize("task", ["cs", None])
+def test_a_task_sets_the_costs_of_nas_bench_graph(task: str | None) -> None:
+    space = get_space("nas-bench-graph")
+    layout, cost = layout_of(space), known_costs(space, task or "cora")["params"]
+    graphs = [space.sample(np.random.default_rng(seed)) for seed in range(30)]
+    found = gather_properties(layout, ["params"], task=task).evaluate("params", layout.read(graphs))[0]
+    assert found.tolist() == [cost(graph) for graph in graphs]
