@@ -1,7 +1,6 @@
 """Transfer: architectures for CIFAR-10 and CIFAR-100 from labels on small tasks, without one label of either.
 
-    python experiments/transfer.py               # the tables of transfer.md
-    python experiments/transfer.py --validate    # what the choices rest on: held-out tasks, no label of CIFAR
+    python experiments/transfer.py
 
 A predictor is trained on the task labels alone. The generator is tilted towards its mean; of what it draws, the ten
 networks that the predictor ranks highest are looked up. Both data sets get the same ten, as nothing tells them apart.
@@ -12,11 +11,13 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import torch
+from jaxtyping import Int
 from scipy.stats import spearmanr
 from torch import Tensor
 
@@ -26,7 +27,8 @@ from graphs.spaces.nasbench201 import NasBench201
 from graphs.tables.nasbench201 import load_nasbench201
 from graphs.tables.task_labels import TaskLabels, load_task_labels
 from predictors.feature_table import FeatureTable
-from predictors.task_effects import TaskHyper, fit_task_effects
+from predictors.presence import Presence, fit_presence
+from predictors.task_effects import TaskEffects, fit_task_effects
 from predictors.wl_gp import GROUPS, feature_table
 
 DATA_SETS = ("cifar10", "cifar100")
@@ -41,18 +43,17 @@ FEWEST_ROWS = 3
 RIDGE = 1.0
 CHANCES = 1000
 """Seeds of the picks that are mere chance."""
-FOLDS = 5
 
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """Everything but labels: the cells in a fixed order, and the network of each."""
+    """Everything but labels: the cells in a fixed order, and the number of the network that each builds."""
 
     space: NasBench201
     table: FeatureTable
     rows: Tensor
     cells: list[ArchGraph]
-    network: list[ArchGraph]
+    network: Int[np.ndarray, " b"]
     place: dict[ArchGraph, int]
 
     @staticmethod
@@ -61,7 +62,9 @@ class World:
         rows = all_rows(space.layout())
         cells = space.layout().write(rows)
         place = {cell: number for number, cell in enumerate(cells)}
-        return World(space, feature_table(space), rows, cells, list(map(space.network, cells)), place)
+        numbers = {space.network(graph): number for number, graph in enumerate(space.networks)}
+        network = np.array([numbers[space.network(cell)] for cell in cells])
+        return World(space, feature_table(space), rows, cells, network, place)
 
     def places(self, labels: TaskLabels) -> np.ndarray:
         """The cell's number of each label."""
@@ -69,10 +72,19 @@ class World:
 
     def distinct(self, order: np.ndarray) -> list[int]:
         """The first `PICKS` cells of `order` that build different networks."""
-        found: dict[ArchGraph, int] = {}
-        for cell in order.tolist():
-            found.setdefault(self.network[cell], cell)
-        return list(found.values())[:PICKS]
+        _, first = np.unique(self.network[order], return_index=True)
+        return [int(order[at]) for at in np.sort(first)[:PICKS]]
+
+    def predict(self, model: TaskEffects) -> np.ndarray:
+        """The mean accuracy of each cell."""
+        mean: np.ndarray = model.predict(self.space.networks)[0].numpy()[self.network]
+        return mean
+
+
+def some_labels(count: int | None) -> TaskLabels:
+    """All labels of tasks, or so many of them, drawn by chance."""
+    labels = load_task_labels()
+    return labels if count is None else labels.take(np.random.default_rng(0).permutation(len(labels))[:count])
 
 
 def best_first(score: np.ndarray) -> np.ndarray:
@@ -94,7 +106,8 @@ def ridge(world: World, labels: TaskLabels, *, of_means: bool = False) -> np.nda
     x = every[places]
     centred = x - x.mean(0)
     weights = np.linalg.solve(centred.T @ centred + RIDGE * np.eye(x.shape[1]), centred.T @ (y - y.mean()))
-    return (every - x.mean(0)) @ weights + y.mean()
+    predicted: np.ndarray = (every - x.mean(0)) @ weights + y.mean()
+    return predicted
 
 
 def plain_means(world: World, labels: TaskLabels) -> np.ndarray:
@@ -113,9 +126,9 @@ def resampled(labels: TaskLabels, rng: np.random.Generator) -> TaskLabels:
 
 
 def draw_guided(world: World, score: np.ndarray, draws: int, seed: int) -> np.ndarray:
-    """Cells from the law of the generator tilted by `score`; exact, since all cells can be listed."""
-    law = ListedLaw(world.rows, torch.zeros(len(world.rows), dtype=torch.float64))
-    share = math.exp(-SHARPNESS * math.log(len(world.rows)))
+    """Cells from the law of the generator tilted by `score`; exact, since all cells can be listed. -inf forbids."""
+    law = tilted(ListedLaw(world.rows, torch.zeros(len(world.rows))), torch.from_numpy(score), 0.0)
+    share = math.exp(-SHARPNESS * law.entropy())
     guided = tilted(law, torch.from_numpy(score), strength_for_effective_size(law, torch.from_numpy(score), share))
     return guided.draw_rows(draws, torch.Generator().manual_seed(seed)).numpy()
 
@@ -126,34 +139,58 @@ def pick(world: World, score: np.ndarray, draws: int, seed: int) -> list[int]:
     return world.distinct(drawn[best_first(score[drawn])])
 
 
-def all_picks(world: World, labels: TaskLabels, seeds: int, draws: int) -> Iterator[tuple[str, list[list[int]]]]:
-    """Each method's name and its picks, a list a seed, or one in all where chance has no part."""
-    coarse = labels.take(np.flatnonzero(labels.coarse))
-    model = fit_task_effects(world.table, list(GROUPS), coarse)
-    mean = model.predict(world.cells)[0].numpy()
-    drawn = [world.network[cell] for cell in draw_guided(world, mean, draws, 0)]
-    print(f"{len(coarse)} of {len(labels)} labels are of the first source; {model.hyper}")
-    best = world.space.format(world.cells[best_first(mean)[0]])
-    print(f"{len(set(drawn))} networks in {draws} draws; the best predicted of all is {best}")
-    yield "generator", [pick(world, mean, draws, seed) for seed in range(seeds)]
-    rngs = [np.random.default_rng(seed) for seed in range(seeds)]
-    again = [fit_task_effects(world.table, list(GROUPS), resampled(coarse, rng), model.hyper) for rng in rngs]
-    means = [one.predict(world.cells)[0].numpy() for one in again]
-    yield "generator, tasks resampled", [pick(world, one, draws, seed) for seed, one in enumerate(means)]
-    yield "arg-max over all cells", [world.distinct(best_first(mean))]
+def presence_of(world: World, labels: TaskLabels, unknown: np.ndarray) -> Presence:
+    """Log odds that a cell is labelled; whether the cells `unknown` are is not told."""
+    present = np.isin(np.arange(len(world.cells)), world.places(labels))
+    told = np.setdiff1d(np.arange(len(world.cells)), unknown)
+    layout = world.space.layout()
+    return fit_presence(layout, [world.cells[cell] for cell in told], torch.from_numpy(present[told]))
+
+
+Picks = Iterator[tuple[str, list[list[int]]]]
+"""A method's name and its picks, a list a seed, or one in all where chance has no part."""
+
+
+def guides(
+    world: World, labels: TaskLabels, unknown: np.ndarray, seeds: int
+) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
+    """What predictors of the labels of the first source say about all cells, and those of resampled tasks."""
+    coarse, groups = labels.take(np.flatnonzero(labels.coarse)), list(GROUPS)
+    presence = presence_of(world, coarse, unknown)
+    model = fit_task_effects(world.table, groups, coarse, score=presence)
+    mean = world.predict(model)
+    blind = world.predict(fit_task_effects(world.table, groups, coarse, model.hyper))
+    known = np.isin(np.arange(len(world.cells)), world.places(coarse))
+    print(f"{len(coarse)} of {len(labels)} labels, those of the first source, on {known.sum()} cells; {model.hyper}")
+    again = [resampled(coarse, np.random.default_rng(seed)) for seed in range(seeds)]
+    models = [fit_task_effects(world.table, groups, one, model.hyper, presence) for one in again]
+    found = {"": mean, " among labelled cells": np.where(known, mean, -np.inf), ", presence ignored": blind}
+    return found, [world.predict(one) for one in models]
+
+
+def generated(world: World, scores: dict[str, np.ndarray], again: list[np.ndarray], draws: int) -> Picks:
+    """Picks of the generator, one list a seed, and of a ranking of all cells."""
+    for name, score in scores.items():
+        yield f"generator{name}", [pick(world, score, draws, seed) for seed in range(len(again))]
+        if not name:
+            yield "generator, tasks resampled", [pick(world, one, draws, seed) for seed, one in enumerate(again)]
+    for name, score in scores.items():
+        yield f"arg-max{name}", [world.distinct(best_first(score))]
+
+
+def baselines(world: World, labels: TaskLabels) -> Picks:
+    """Picks without a generator, from the labels of both sources."""
     known = np.isin(np.arange(len(world.cells)), world.places(labels))
-    yield "plain mean of cells with 3 rows", [best_first(plain_means(world, labels))[:PICKS].tolist()]
+    by_label = ridge(world, labels)
     for name, score in (
-        ("ridge regression of labels", ridge(world, labels)),
-        ("of labels, among cells that have one", np.where(known, ridge(world, labels), -np.inf)),
+        ("plain mean of cells with 3 rows", plain_means(world, labels)),
+        ("ridge regression", by_label),
+        ("ridge regression, among labelled cells", np.where(known, by_label, -np.inf)),
         ("ridge regression of cells' means", ridge(world, labels, of_means=True)),
     ):
         yield name, [best_first(score)[:PICKS].tolist()]
     rngs = [np.random.default_rng(seed) for seed in range(CHANCES)]
-    yield (
-        "random cells that have a row",
-        [rng.choice(np.flatnonzero(known), PICKS, replace=False).tolist() for rng in rngs],
-    )
+    yield "random labelled cells", [rng.choice(np.flatnonzero(known), PICKS, replace=False).tolist() for rng in rngs]
     yield "random cells", [rng.choice(len(world.cells), PICKS, replace=False).tolist() for rng in rngs]
 
 
@@ -162,27 +199,49 @@ def best_so_far(accuracy: np.ndarray, picks: list[int]) -> np.ndarray:
     return np.maximum.accumulate(accuracy[:, picks], 1)[:, [min(count, len(picks)) - 1 for count in REPORTED]]
 
 
-def without_the_best(world: World, accuracy: np.ndarray, labels: TaskLabels, networks: bool) -> TaskLabels:
-    """The labels without those of the best cells of either data set, or of all cells that build the same networks."""
+def describe(
+    world: World, labels: TaskLabels, guiding: dict[str, np.ndarray], accuracy: np.ndarray, draws: int
+) -> None:
+    """What each score likes best, how varied the draws are, and how it ranks cells by their accuracy."""
+    known = np.unique(world.places(labels))
+    for name, score in guiding.items():
+        best = world.space.format(world.cells[best_first(score)[0]])
+        drawn = len(np.unique(world.network[draw_guided(world, score, draws, 0)]))
+        print(f"arg-max{name}: {best}; {drawn} networks in {draws} draws")
+        for data_set, values in zip(DATA_SETS, accuracy, strict=True):
+            ranks = [spearmanr(score[some], values[some])[0] for some in (slice(None), known)]
+            print(f"Spearman with {data_set}: {ranks[0]:.2f}, among labelled cells {ranks[1]:.2f}")
+
+
+def best_cells(world: World, accuracy: np.ndarray, networks: bool) -> np.ndarray:
+    """The best cells of either data set; with `networks` also all that build the same networks."""
     best = np.unique([best_first(values)[: int(BEST_SHARE * len(world.cells))] for values in accuracy])
-    gone = {world.network[cell] for cell in best} if networks else {world.cells[cell] for cell in best}
-    kind = [world.network[cell] if networks else world.cells[cell] for cell in world.places(labels)]
-    return labels.take(row for row, graph in enumerate(kind) if graph not in gone)
+    if not networks:
+        return best
+    return np.flatnonzero(np.isin(world.network, world.network[best]))
 
 
-def report(labels: TaskLabels, seeds: int, draws: int) -> None:
+def accuracies(world: World) -> np.ndarray:
+    """Of each cell on each data set."""
+    tables = [load_nasbench201(name) for name in DATA_SETS]
+    return np.array([[table(cell)["test_accuracy"] for cell in world.cells] for table in tables])
+
+
+def report(world: World, labels: TaskLabels, seeds: int, draws: int) -> None:
     """A table for each set of labels: the best so far, mean over seeds and deviation between them."""
-    world, tables = World.load(), [load_nasbench201(name) for name in DATA_SETS]
-    accuracy = np.array([[table(cell)["test_accuracy"] for cell in world.cells] for table in tables])
+    accuracy = accuracies(world)
     head = [f"{name}, {count}" for name in DATA_SETS for count in REPORTED]
-    for title, kept in (
-        ("All labels", labels),
-        ("Labels of the best cells removed", without_the_best(world, accuracy, labels, networks=False)),
-        ("Labels of the best networks removed", without_the_best(world, accuracy, labels, networks=True)),
+    for title, unknown in (
+        ("All labels", np.array([], dtype=np.int64)),
+        ("Labels of the best cells removed", best_cells(world, accuracy, networks=False)),
+        ("Labels of the best networks removed", best_cells(world, accuracy, networks=True)),
     ):
+        kept = labels.take(np.flatnonzero(~np.isin(world.places(labels), unknown)))
         print(f"\n## {title}\n")
         lines = ["| best after | " + " | ".join(head) + " |", "|---|" + "---|" * len(head)]
-        for name, picks in all_picks(world, kept, seeds, draws):
+        guiding, again = guides(world, kept, unknown, seeds)
+        describe(world, kept, guiding, accuracy, draws)
+        for name, picks in chain(generated(world, guiding, again, draws), baselines(world, kept)):
             found = np.stack([best_so_far(accuracy, one) for one in picks]).reshape(len(picks), -1)
             spread = [f" ± {deviation:.2f}" if len(picks) > 1 else "" for deviation in found.std(0)]
             cells = [f"{mean:.2f}{deviation}" for mean, deviation in zip(found.mean(0), spread, strict=True)]
@@ -190,71 +249,14 @@ def report(labels: TaskLabels, seeds: int, draws: int) -> None:
         print("\n" + "\n".join(lines), flush=True)
 
 
-Predict = Callable[[TaskLabels, TaskLabels], np.ndarray]
-"""From labels to learn from and labels to predict to predictions."""
-
-
-def validate(labels: TaskLabels) -> None:
-    """How well predictors rank labels of held-out tasks of the first source, less what their classes explain."""
-    world, everything = World.load(), list(GROUPS)
-    coarse = labels.take(np.flatnonzero(labels.coarse))
-    apart = coarse.accuracy.mean() - labels.accuracy[~labels.coarse].mean()
-    both = replace(labels, accuracy=labels.accuracy + np.where(labels.coarse, 0.0, apart))
-    tasks = np.random.default_rng(0).permutation(np.unique(coarse.task))
-    held = [set(tasks[fold::FOLDS].tolist()) for fold in range(FOLDS)]
-    truth = []
-    for some in held:
-        known = fit_task_effects(world.table, everything, split(coarse, some)[0], TaskHyper())
-        test = split(coarse, some)[1]
-        truth.append(test.accuracy - known.difficulty(test.classes).numpy())
-    print("| predictor | squared error | Spearman | in the upper half | mean of the top 5 % |\n|---|---|---|---|---|")
-    for name, rows, predict in (
-        ("all groups", coarse, effects_predictor(world, everything, coarse)),
-        ("slots alone", coarse, effects_predictor(world, ["slots"], coarse)),
-        ("all but slots", coarse, effects_predictor(world, everything[1:], coarse)),
-        ("all groups, both sources", both, effects_predictor(world, everything, both)),
-        ("ridge regression", coarse, lambda train, test: ridge(world, train)[world.places(test)]),
-    ):
-        found = [predict(split(rows, some)[0], split(coarse, some)[1]) for some in held]
-        print(f"| {name} | {scores(np.concatenate(truth), np.concatenate(found))} |", flush=True)
-
-
-def split(labels: TaskLabels, held: set[int]) -> tuple[TaskLabels, TaskLabels]:
-    """The labels of the other tasks, and of the held-out ones."""
-    out = np.array([task in held for task in labels.task.tolist()])
-    return labels.take(np.flatnonzero(~out)), labels.take(np.flatnonzero(out))
-
-
-def effects_predictor(world: World, groups: list[str], rows: TaskLabels) -> Predict:
-    """Learns from each part of `rows` with the deviations that all of them give."""
-    hyper = fit_task_effects(world.table, groups, rows).hyper
-    return lambda train, test: fit_task_effects(world.table, groups, train, hyper).predict(test.graphs)[0].numpy()
-
-
-def scores(truth: np.ndarray, found: np.ndarray) -> str:
-    """The cells of a table: centred squared error, rank correlations, and what the best 5 % are above the mean."""
-    y, f = truth - truth.mean(), found - found.mean()
-    order = best_first(f)
-    upper, top = order[: len(order) // 2], order[: len(order) // 20]
-    ranks = [spearmanr(y[some], f[some])[0] for some in (order, upper)]
-    return f"{np.mean((y - f) ** 2):.3f} | {ranks[0]:.3f} | {ranks[1]:.3f} | {y[top].mean():+.2f}"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--draws", type=int, default=256, help="architectures that the generator draws")
     parser.add_argument("--labels", type=int, help="use only so many of the labels, drawn by chance")
-    parser.add_argument("--validate", action="store_true", help="score predictors on held-out tasks instead")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    labels = load_task_labels()
-    if arguments.labels:
-        labels = labels.take(np.random.default_rng(0).permutation(len(labels))[: arguments.labels])
-    if arguments.validate:
-        validate(labels)
-    else:
-        report(labels, arguments.seeds, arguments.draws)
+    report(World.load(), some_labels(arguments.labels), arguments.seeds, arguments.draws)
     print(f"\n{time.process_time():.0f} s of one core")
 
 

@@ -3,7 +3,6 @@
 import importlib.util
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 from types import ModuleType
 
@@ -13,7 +12,6 @@ import pytest
 from graphs.tables.task_labels import TaskLabels, load_task_labels
 
 SCRIPT = Path(__file__).resolve().parents[2] / "experiments" / "transfer.py"
-ARGUMENTS = ["--labels", "200", "--seeds", "2", "--draws", "64"]
 
 
 @pytest.fixture(scope="module")
@@ -37,45 +35,55 @@ def labels(data_dir: Path) -> TaskLabels:
     return load_task_labels(data_dir)
 
 
-@pytest.mark.parametrize("options", [[], ["--validate"]])
-def test_it_prints_its_tables(data_dir: Path, options: list[str]) -> None:
+def run(script: str, data_dir: Path, *options: str) -> list[str]:
+    """The first cell of each row of what a script prints."""
     environment = {"ARCHGEN_DATA": str(data_dir), "OMP_NUM_THREADS": "1", "PATH": ""}
-    command = [sys.executable, SCRIPT, *ARGUMENTS, *options]
+    command = [sys.executable, str(SCRIPT.with_name(script)), "--labels", "200", *options]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
-    starts = [line.split("|")[1].strip() for line in done.stdout.splitlines() if line.startswith("|")]
-    names = ["all groups", "slots alone", "all but slots", "all groups, both sources", "ridge regression"]
+    return [line.split("|")[1].strip() for line in done.stdout.splitlines() if line.startswith("|")]
+
+
+def test_it_prints_its_tables(data_dir: Path) -> None:
     methods = [
-        *("generator", "generator, tasks resampled", "arg-max over all cells", "plain mean of cells with 3 rows"),
-        *("ridge regression", "random cells that have a row", "random cells"),
+        *("generator", "generator, tasks resampled", "generator among labelled cells", "generator, presence ignored"),
+        *("arg-max", "arg-max among labelled cells", "arg-max, presence ignored", "plain mean of cells with 3 rows"),
+        *("ridge regression", "ridge regression, among labelled cells", "ridge regression of cells' means"),
+        *("random labelled cells", "random cells"),
     ]
-    assert starts == (["predictor", "---", *names] if options else 3 * ["best after", "---", *methods])
+    found = run("transfer.py", data_dir, "--seeds", "2", "--draws", "64")
+    assert found == 3 * ["best after", "---", *methods]
 
 
-def test_the_baselines_are_those_that_were_measured_elsewhere(  # type: ignore[no-untyped-def]
-    transfer: ModuleType, world, labels: TaskLabels, data_dir: Path
+def test_the_choices_print_their_table(data_dir: Path) -> None:
+    names = ["all groups and presence", "all groups", "slots alone", "all but slots", "all groups, both sources"]
+    assert run("transfer_choices.py", data_dir) == ["predictor", "---", *names, "ridge regression"]
+
+
+def test_plain_means_are_those_that_were_measured_elsewhere(  # type: ignore[no-untyped-def]
+    transfer: ModuleType, world, labels: TaskLabels
 ) -> None:
-    """Ridge regression 93.71 and 71.20 after ten, plain means 94.36 and 73.51 after five."""
-    tables = [transfer.load_nasbench201(name, data_dir) for name in transfer.DATA_SETS]
-    accuracy = np.array([[table(cell)["test_accuracy"] for cell in world.cells] for table in tables])
-    orders = [
-        transfer.best_first(score(world, labels))[:10].tolist() for score in (transfer.plain_means, transfer.ridge)
-    ]
-    means, ridge = (transfer.best_so_far(accuracy, order) for order in orders)
-    assert means[:, 2] == pytest.approx([94.36, 73.51], abs=0.006)
-    assert ridge[:, 3] == pytest.approx([93.71, 71.20], abs=0.006)
+    """94.36 and 73.51 after five picks."""
+    order = transfer.best_first(transfer.plain_means(world, labels))[:10].tolist()
+    assert transfer.best_so_far(transfer.accuracies(world), order)[:, 2] == pytest.approx([94.36, 73.51], abs=0.006)
 
 
-def test_labels_of_the_best_cells_are_gone(transfer: ModuleType, world, labels: TaskLabels) -> None:  # type: ignore[no-untyped-def]
+def test_the_best_cells_are_the_best_of_either_data_set(transfer: ModuleType, world) -> None:  # type: ignore[no-untyped-def]
     rng = np.random.default_rng(0)
     accuracy = rng.permuted(np.stack([np.arange(len(world.cells))] * 2).astype(float), axis=1)
-    cells, networks = (transfer.without_the_best(world, accuracy, labels, networks=by) for by in (False, True))
-    best = {world.cells[cell] for values in accuracy for cell in np.flatnonzero(values >= len(values) - 156)}
-    kept = [graph for graph in labels.graphs if graph not in best]
-    assert Counter(kept) == Counter(cells.graphs)
-    assert len(kept) < len(labels)
-    built = {world.space.canonical(graph) for graph in best}
-    assert Counter(g for g in kept if world.space.canonical(g) not in built) == Counter(networks.graphs)
-    assert len(networks) < len(cells)
+    best = {int(cell) for values in accuracy for cell in np.flatnonzero(values >= len(values) - 156)}
+    assert set(transfer.best_cells(world, accuracy, networks=False).tolist()) == best
+    built = {world.space.canonical(world.cells[cell]) for cell in best}
+    with_networks = {place for place, cell in enumerate(world.cells) if world.space.canonical(cell) in built}
+    assert set(transfer.best_cells(world, accuracy, networks=True).tolist()) == with_networks
+    assert best < with_networks
+
+
+def test_nothing_is_told_of_the_presence_of_unknown_cells(transfer: ModuleType, world, labels: TaskLabels) -> None:  # type: ignore[no-untyped-def]
+    """The odds are the same whether an unknown cell is labelled or not."""
+    unknown = np.unique(world.places(labels))[:200]
+    kept = labels.take(np.flatnonzero(~np.isin(world.places(labels), unknown)))
+    with_them, without = (transfer.presence_of(world, one, unknown)(world.cells[:100]) for one in (labels, kept))
+    assert with_them.tolist() == without.tolist()
 
 
 def test_resampled_tasks_keep_their_labels_together(transfer: ModuleType, labels: TaskLabels) -> None:

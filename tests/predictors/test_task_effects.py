@@ -1,5 +1,6 @@
 """Effects of classes, tasks and networks: against the same model written out over all labels, and on known effects."""
 
+from collections.abc import Sequence
 from dataclasses import astuple, replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from graphs.tables.task_labels import TaskLabels
 from predictors import task_effects
 from predictors.feature_table import FeatureTable
 from predictors.features import PATHS, wl_labels
-from predictors.task_effects import LEVEL, TaskEffects, TaskHyper, fit_task_effects
+from predictors.task_effects import LEVEL, NetworkScore, TaskEffects, TaskHyper, fit_task_effects
 
 SPACE = NasBench201()
 GROUPS = ["wl0", "paths"]
@@ -62,18 +63,32 @@ def label_covariance(table: FeatureTable, labels: TaskLabels, hyper: TaskHyper) 
     )
 
 
+def score_of(graphs: Sequence[ArchGraph]) -> Tensor:
+    """A number of each network."""
+    return torch.tensor([float(sum(SPACE.canonical(graph).encode())) for graph in graphs])
+
+
+@pytest.mark.parametrize("score", [None, score_of])
 @pytest.mark.parametrize(("count", "tasks"), [(50, 20), (30, 60), (40, 1), (2, 2)])
-def test_predictions_are_those_of_the_gaussian_of_all_labels(table: FeatureTable, count: int, tasks: int) -> None:
+def test_predictions_are_those_of_the_gaussian_of_all_labels(
+    table: FeatureTable, count: int, tasks: int, score: NetworkScore | None
+) -> None:
     labels, rng = draw_labels(count, tasks, seed=count), np.random.default_rng(1)
-    model = fit_task_effects(table, GROUPS, labels, HYPER)
-    asked = [*(SPACE.sample(rng) for _ in range(20)), *labels.graphs]
+    model = fit_task_effects(table, GROUPS, labels, HYPER, score)
+    asked, known = [*(SPACE.sample(rng) for _ in range(20)), *labels.graphs], list(labels.graphs)
     mean, deviation = model.predict(asked)
 
-    precision = label_covariance(table, labels, HYPER).inverse()
-    cross = network_covariance(table, asked, list(labels.graphs), HYPER)
+    along = torch.zeros(len(asked), dtype=torch.float64)
+    if score is not None:
+        labelled = score(list({SPACE.canonical(graph): graph for graph in known}.values())).double()
+        along = HYPER.score * (score(asked).double() - labelled.mean()) / (float(labelled.std(correction=0)) or 1.0)
+    of_labels = along[20:]
+    precision = (label_covariance(table, labels, HYPER) + torch.outer(of_labels, of_labels)).inverse()
+    cross = network_covariance(table, asked, known, HYPER) + torch.outer(along, of_labels)
     centre = float(labels.accuracy.mean())
     weighed = precision @ torch.from_numpy(labels.accuracy - centre)
-    variance = network_covariance(table, asked, asked, HYPER).diagonal() - (cross @ precision * cross).sum(1)
+    prior = network_covariance(table, asked, asked, HYPER).diagonal() + along.square()
+    variance = prior - (cross @ precision * cross).sum(1)
     torch.testing.assert_close(mean, centre + cross @ weighed, rtol=0, atol=1e-4)
     torch.testing.assert_close(deviation, variance.sqrt(), rtol=0, atol=1e-3)
 
