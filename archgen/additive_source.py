@@ -86,15 +86,18 @@ def additive_source(wish: Wish, properties: Properties, seed: int, uniform: bool
     if not uniform:
         return None
     scores = [torch.zeros(len(one), dtype=torch.float64) for _, one in parts] if objective is None else objective.tables
-    limits: list[Bound | None] = [*bounds] or [None]
-    laws = [additive_law(parts, scores, limit) for limit in limits]
-    strength = 0.0 if objective is None else _strength(min(laws, key=lambda law: law.log_count), wish, objective)
+    strength = 0.0 if objective is None else _strength(parts, scores, bounds, wish, objective)
     return _best(parts, [strength * score for score in scores], bounds, wish, properties)
 
 
-def _strength(law: AdditiveLaw, wish: Wish, objective: Term) -> float:
+def _strength(
+    parts: Configurations, scores: Sequence[Float[Tensor, " _"]], bounds: Sequence[Bound], wish: Wish, objective: Term
+) -> float:
+    """On the term's scale; where none is wished for, that which gives up a share of the entropy left by one bound."""
     if wish.strength is not None:
         return wish.strength * objective.slope
+    limits: list[Bound | None] = [*bounds] or [None]
+    law = min((additive_law(parts, scores, limit) for limit in limits), key=lambda one: one.log_count)
     for share in (SHARPNESS, SHARPNESS / 4, SHARPNESS / 16):  # less where many rows share the top score
         with suppress(InvalidOption):
             return strength_for_kl(law, share * law.log_count)

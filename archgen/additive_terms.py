@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -98,8 +97,8 @@ def additive_term(name: str, parts: Configurations, properties: Properties, thom
     tables = [function.part_score(slots, configurations) for slots, configurations in parts]
     warp = predictor.warp
     slope = warp.std if math.isinf(warp.gap) else warp.std * math.exp(-warp.mean)
-    rng = np.random.default_rng(0)
-    rows = properties.layout.read([properties.layout.space.sample(rng) for _ in range(LOOKED_AT)])
+    uniform = additive_law(parts, [torch.zeros(len(one), dtype=torch.float64) for _, one in parts], None)
+    rows = uniform.draw(LOOKED_AT, torch.Generator().manual_seed(0))
     spread = 2 * float(predictor.latent(rows)[1].max())
     return Term(function.intercept, tables, slope, function, warp=warp, spread=spread)
 

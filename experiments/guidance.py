@@ -90,6 +90,9 @@ def tilts(generator: DiffusionGenerator, draws: int, tilt_steps: int, seed: int)
     print(f"tilt by {task} {metric} learned in {time.perf_counter() - started:.0f} s")
     print("beta   floor  exact  learned  effective  mean     (exact)  distinct (exact)  graphs/s")
     for strength in (0.0, *STRENGTHS):
+        if strength > learned.strength:
+            print(f"{strength:<5}  beyond {learned.strength:.2f}, the most that this tilt could be trained for")
+            continue
         exact = tilted(law, f, strength)
         first, second = (exact.draw(draws, torch.Generator().manual_seed(one)) for one in (seed + 1, seed + 2))
         rows, share, rate = timed(learned, draws, strength, seed)
