@@ -19,7 +19,10 @@ def run(data_dir: Path, script: str, *words: str) -> list[str]:
 
 def test_validity(data_dir: Path, tmp_path: Path) -> None:
     words = ["--space", "nasbench201", "--draws", "300", "--raw", "100", "--steps", "3", "--keep", str(tmp_path)]
-    first, again = (run(data_dir, "validity.py", *words)[-1].split() for _ in range(2))
+    words += ["--raw-steps", "2", "3"]
+    lines, repeated = (run(data_dir, "validity.py", *words)[1:] for _ in range(2))
+    assert [line.split()[1:4] for line in lines[1:]] == [["in", "2", "steps"], ["in", "3", "steps"]]
+    first, again = lines[0].split(), repeated[0].split()
     assert first[0] == "nasbench201"
     assert first[first.index("/") - 1 : first.index("/") + 2] == ["300", "/", "300"]
     assert again[:6] == first[:6]  # the kept generator: the same parameters, seconds and steps
