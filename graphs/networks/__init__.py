@@ -1,0 +1,1 @@
+"""Networks: from an architecture graph to a PyTorch module."""

@@ -1,0 +1,1 @@
+"""Zero-cost metrics: what an untrained classifier and one minibatch say about the classifier once trained."""
