@@ -55,6 +55,8 @@ def main() -> None:
 def trained(name: str, steps: int | None, seed: int, keep: Path | None) -> DiffusionGenerator:
     """A generator of the space, kept in the folder if there is one."""
     space = get_space(name)
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
     path = keep / f"{name}.ckpt" if keep is not None else None
     if path is not None and path.exists():
         return load_generator(path)

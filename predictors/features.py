@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from graphs.archgraph import ArchGraph
+
+PASSIVE = frozenset({"skip", "skip_connect", "identity"})
+"""Operations that hand on what they read."""
+POINTWISE = frozenset({"fc", "conv1x1", "nor_conv_1x1"})
+"""Operations that see each node of a graph, or each place of an image, alone."""
 
 
 class View(NamedTuple):
@@ -62,6 +68,51 @@ def _paths(view: View) -> Mapping[str, int | float]:
     return Counter(">".join(str(graph.ops[node]) for node in path) for path in walk(graph, 0))
 
 
+def _along(view: View) -> Mapping[str, int | float]:
+    found, paths = {}, _active_paths(view.network)
+    for name in sorted({name for path in paths for name in path}):
+        counts = [path.count(name) for path in paths]
+        found[f"most {name}"], found[f"mean {name}"] = float(max(counts)), sum(counts) / len(counts)
+    lengths = [len(path) for path in paths]
+    return {**found, "least": float(min(lengths)), "mean": sum(lengths) / len(lengths), "most": float(max(lengths))}
+
+
+def _mixing(view: View) -> Mapping[str, int | float]:
+    depths = [_mixed(path) for path in _active_paths(view.network)]
+    mean, square = sum(depths) / len(depths), sum(depth**2 for depth in depths) / len(depths)
+    paths = float(len(depths))
+    return {"least": float(min(depths)), "mean": mean, "most": float(max(depths)), "square": square, "paths": paths}
+
+
+def _depths(view: View) -> Mapping[str, int | float]:
+    return Counter(str(_mixed(path)) for path in _active_paths(view.network))
+
+
+def _path_sets(view: View) -> Mapping[str, int | float]:
+    return Counter(">".join(sorted(path)) for path in _active_paths(view.network))
+
+
+def _orders(view: View) -> Mapping[str, int | float]:
+    paths = _active_paths(view.network)
+    return Counter(f"{first}..{then}" for path in paths for first, then in itertools.combinations(path, 2))
+
+
+def _reads(view: View) -> Mapping[str, int | float]:
+    graph = view.network
+    return Counter(
+        f"{graph.ops[node]}<{','.join(sorted(str(graph.ops[i]) for i in graph.predecessors[node]))}"
+        for node in inner_nodes(graph)
+    )
+
+
+def _ends(view: View) -> Mapping[str, int | float]:
+    graph, last = view.network, len(view.network) - 1
+    return Counter(
+        f"{graph.ops[node]}:{0 in graph.predecessors[node]}:{last in graph.successors[node]}"
+        for node in inner_nodes(graph)
+    )
+
+
 def _slots(view: View) -> Mapping[str, int | float]:
     graph = view.description
     wiring = ";".join(f"{i}>{j}" for i, j in graph.edges)
@@ -90,6 +141,31 @@ SLOTS = FeatureGroup(_slots)
 """The description as it stands: which operation in which place, and the wiring as a whole."""
 SHAPE = FeatureGroup(_shape, counts=False)
 """Operations, those that the output reads, those that read the input, longest and mean path."""
+
+ALONG = FeatureGroup(_along, counts=False)
+"""Mean and largest number of each operation on a path from input to output, passive ones left out."""
+MIXING = FeatureGroup(_mixing, counts=False)
+"""How many operations that look at neighbours lie on a path: least, mean, most, mean square; and how many paths."""
+DEPTHS = FeatureGroup(_depths)
+"""Counts of paths with each number of operations that look at neighbours."""
+PATH_SETS = FeatureGroup(_path_sets)
+"""Counts of the operations along paths, whatever their order, passive ones left out."""
+ORDERS = FeatureGroup(_orders)
+"""Counts of pairs of operations of which one comes after the other on a path, over all paths."""
+READS = FeatureGroup(_reads)
+"""Counts of operations together with those that they read."""
+ENDS = FeatureGroup(_ends)
+"""Counts of operations with whether they read the input and whether the output reads them."""
+
+
+def _active_paths(graph: ArchGraph) -> list[list[str]]:
+    """The names of the operations along each path, passive ones left out; one empty path where there is none."""
+    paths = ([graph.ops[node].name for node in path] for path in walk(graph, 0))
+    return [[name for name in path if name not in PASSIVE] for path in paths] or [[]]
+
+
+def _mixed(path: list[str]) -> int:
+    return sum(name not in POINTWISE for name in path)
 
 
 def inner_nodes(graph: ArchGraph) -> range:

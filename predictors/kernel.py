@@ -1,4 +1,4 @@
-"""A kernel on ArchGraphs: a sum of exponential kernels, each over a weighted distance between feature groups."""
+"""A kernel on ArchGraphs: a sum of stationary kernels, each over a weighted distance between feature groups."""
 
 from __future__ import annotations
 
@@ -18,21 +18,24 @@ WEIGHT_TOTAL = 0.7
 
 
 class GraphKernel(gpytorch.kernels.Kernel):  # type: ignore[misc]
-    """k(x, x') = 1 + sum over terms t of s_t exp(-sqrt(sum over groups g of t of w_g D_g(x, x'))).
+    """k(x, x') = 1 + sum over terms t of s_t f(sum over groups g of t of w_g D_g(x, x')).
 
-    D_g is half the squared Euclidean distance of the group's features over its mean on random graphs of the space, so
-    each term is a Matern-1/2 kernel on a Euclidean embedding and the sum is positive definite. The 1 stands for an
+    D_g is half the squared Euclidean distance of the group's features over its mean on random graphs of the space. f(D)
+    is exp(-sqrt(D)), a Matern-1/2 kernel on a Euclidean embedding, or exp(-D) where smooth, a Gaussian one, so the sum
+    is positive definite. The 1 stands for an
     unknown mean. Scales s and weights w are learned by marginal likelihood under log-normal priors; the weights say
     which group of features matters.
 
     Args:
         table: the features; inputs are its row numbers, shape "... m 1".
         terms: for each term the names of its groups.
+        smooth: whether the terms are Gaussian kernels.
     """
 
-    def __init__(self, table: FeatureTable, terms: Sequence[Sequence[str]]) -> None:
+    def __init__(self, table: FeatureTable, terms: Sequence[Sequence[str]], smooth: bool = False) -> None:
         super().__init__()
         self.table = table
+        self.smooth = smooth
         self.groups = tuple(name for term in terms for name in term)
         self.term_sizes = [len(term) for term in terms]
         weights = torch.tensor([WEIGHT_TOTAL / size for size in self.term_sizes for _ in range(size)]).double()
@@ -63,10 +66,19 @@ class GraphKernel(gpytorch.kernels.Kernel):  # type: ignore[misc]
             strict=True,
         )
         table = 1 + sum(
-            scale * torch.exp(-torch.einsum("g,glr->lr", weight, distance).add(1e-12).sqrt())
+            scale * torch.exp(-self._length(torch.einsum("g,glr->lr", weight, distance)))
             for scale, weight, distance in parts
         )
         return table[at_left[..., :, None], at_right[..., None, :]]  # type: ignore[no-any-return]
+
+    def _length(self, distance: Float[Tensor, "l r"]) -> Float[Tensor, "l r"]:
+        return distance if self.smooth else distance.add(1e-12).sqrt()
+
+    @property
+    def priors(self) -> Float[Tensor, "h 2"]:
+        """Mean and deviation of the logarithm of each parameter, in the order of `parameters`, where it starts."""
+        raw = torch.cat([parameter.detach() for parameter in self.parameters()])
+        return torch.stack([raw, torch.ones_like(raw)], 1)
 
     def _distances(self, left: np.ndarray, right: np.ndarray) -> Float[Tensor, "g l r"]:
         """Half the scaled squared distances for each group; the last one is kept, for the many calls of a fit."""

@@ -36,10 +36,17 @@ JITTER = 1e-6
 
 @dataclass(frozen=True)
 class Learned:
-    """What every fit learns besides its own parameters: the noise's deviation on the latent scale, and the warp."""
+    """What every fit learns besides its own parameters.
+
+    Args:
+        noise: the deviation of a label from the latent value.
+        warp: from labels to the latent scale.
+        surprise: minus the log density of the labels and the hyper-parameters, but for a constant.
+    """
 
     noise: float
     warp: Warp
+    surprise: float
 
 
 def learn(
@@ -73,7 +80,9 @@ def learn(
     descend(cost, [*parameters, logs])
     found = logs.detach().exp().tolist()
     warp = Warp.fit(targets, unit * (found[1] + NARROWEST)) if warped else flat
-    return Learned(math.sqrt(found[0] ** 2 + JITTER), warp)
+    with torch.no_grad():
+        surprise_of_all = float(cost())
+    return Learned(math.sqrt(found[0] ** 2 + JITTER), warp, surprise_of_all)
 
 
 def inflation(scales: int, labels: int) -> float:
