@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from graphs.space import SearchSpace
     from graphs.spaces.catalogue import get_space
     from graphs.tables.catalogue import load_table
+    from predictors.predictor import Predictor
     from predictors.wl_gp import WLGP, feature_table
 
 _HOME = {
@@ -34,6 +35,7 @@ _HOME = {
     "Generated": "archgen.generated",
     "Guide": "archgen.diffusion.guidance",
     "Op": "graphs.archgraph",
+    "Predictor": "predictors.predictor",
     "SearchSpace": "graphs.space",
     "TrainingConfig": "archgen.diffusion.training",
     "WLGP": "predictors.wl_gp",
@@ -59,6 +61,7 @@ __all__ = [
     "Generated",
     "Guide",
     "Op",
+    "Predictor",
     "SearchSpace",
     "TrainingConfig",
     "draw_text",

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from archgen.arch_table import columns_of, read_table
 from graphs.archgraph import ArchGraph
 from graphs.errors import ArchgenError, InvalidArchitecture, InvalidOption
 from graphs.graph_json import graph_from_dict
@@ -13,15 +14,22 @@ from graphs.space import SearchSpace
 
 
 def read_graphs(path: Path | str, space: SearchSpace) -> list[ArchGraph]:
-    """The architectures of a file, one a line: lines of `archgen generate`, graphs in JSON, or the space's own strings.
+    """The architectures of a file, in its order.
+
+    Either one a line: lines of `archgen generate`, graphs in JSON, the space's own strings; or a CSV file whose header
+    has a column `arch`, or the space's own columns.
 
     Raises:
-        InvalidOption: the file cannot be read, or holds no architecture.
+        InvalidOption: the file cannot be read, holds no architecture, or a row of a table is none.
         InvalidArchitecture: a line is not an architecture of `space`; names the line.
     """
     path = Path(path)
     try:
         with path.open(encoding="utf-8-sig") as file:
+            header = [name.strip() for name in file.readline().split(",")]
+            if columns_of(header, space):
+                return read_table(path, space)[0]
+            file.seek(0)
             graphs = [_graph(line, space, f"{path}, line {number}") for number, line in _lines(file)]
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidOption(f"{path}: cannot read graphs ({error}); expected a text file, one graph a line") from error

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import itertools
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,22 +13,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from archgen.arch_table import COLUMN, Row, columns_of, read_table
+from archgen.graph_file import read_graphs
 from archgen.session import STORE, read_campaign
 from graphs.archgraph import ArchGraph
-from graphs.errors import ArchgenError, InvalidOption
+from graphs.errors import InvalidOption, unknown_name
 from graphs.layout import Layout
 from graphs.space import SearchSpace
-from graphs.spaces.catalogue import SPACES, get_space
 from predictors.additive import AdditivePredictor, fit_additive
-from predictors.slot_features import slot_features
+from predictors.encodings import features_of
 from predictors.slot_gp import SlotGP, fit_slot_gp
 
 Predictor = AdditivePredictor | SlotGP
 MOST_FOR_GP = 1_000
 """Labels up to which a GP is fitted where the space can be listed; more, or a larger space, take an additive model."""
-MOST_PAIR_EFFECTS = 5_000
-"""Effects of pairs of values up to which an additive model has them."""
-COLUMN = "arch"
 OTHERS = ("", "id", "graph")
 """Columns that are no properties: a data frame's index, and what a line of `archgen generate` says besides."""
 
@@ -47,17 +44,31 @@ class Labels:
     columns: Mapping[str, Float[Tensor, " m"]]
 
 
-def read_labels(path: Path | str, space: SearchSpace) -> Labels:
-    """The labels of a CSV file with a column `arch` of the space's strings, or of a campaign's directory.
+def read_labels(path: Path | str, space: SearchSpace, only: Sequence[str] | None = None) -> Labels:
+    """The labels of a file or of a campaign's directory.
 
-    A CSV column of which less than half are numbers is left out. An architecture may come more than once.
+    A CSV file has a column `arch` of the space's strings, or the space's own columns; a file of JSON lines has numbers
+    beside each `graph`. A column of which less than half are numbers is left out. An architecture may come more than
+    once.
+
+    Args:
+        path: the file or the directory.
+        space: of the architectures.
+        only: the columns that are wanted; the others may hold anything.
 
     Raises:
         InvalidOption: it cannot be read, is of another space, or holds a value that is no finite number; names the row.
+        UnknownName: a wanted column is not there.
         StoreError: the directory holds no campaign.
     """
     path = Path(path)
-    labels = _of_campaign(path, space) if path.is_dir() or path.name == STORE else _of_csv(path, space)
+    if path.is_dir() or path.name == STORE:
+        labels = _of_campaign(path, space)
+        if only is not None and (unknown := [name for name in only if name not in labels.columns]):
+            raise unknown_name(f"metric of {path}", unknown[0], labels.columns)
+        labels = labels if only is None else Labels(labels.graphs, {name: labels.columns[name] for name in only})
+    else:
+        labels = _of_file(path, space, only)
     if len(labels.graphs) < 2 or not labels.columns:
         raise InvalidOption(f"{path}: {len(labels.graphs)} labelled architectures; expected at least 2")
     return labels
@@ -66,10 +77,7 @@ def read_labels(path: Path | str, space: SearchSpace) -> Labels:
 def fit_predictor(layout: Layout, labels: Labels, name: str) -> Predictor:
     """What predicts the column `name`: a GP for few labels of a small space, else effects that add up over parts."""
     rows, targets = layout.read(labels.graphs), labels.columns[name]
-    groups = [part for part in layout.parts if len(part) > 1]
-    pairs = sum(layout.sizes[i] * layout.sizes[j] for part in groups for i, j in itertools.combinations(part, 2))
-    groups = groups if pairs <= MOST_PAIR_EFFECTS else []
-    features = slot_features(layout.sizes, groups=groups, shared=layout.alike, attributes=layout.attributes)
+    features = features_of(layout)
     if len(targets) <= MOST_FOR_GP and layout.space.enumerable:
         return fit_slot_gp(features, rows, targets)
     return fit_additive(features, rows, targets)
@@ -86,55 +94,41 @@ def _of_campaign(path: Path, space: SearchSpace) -> Labels:
     return Labels(tuple(trial.graph for trial in done), kept)
 
 
-def _of_csv(path: Path, space: SearchSpace) -> Labels:
-    table = _table(path)
-    names = [name for name in table[0] if name not in (COLUMN, *OTHERS) and _mostly_numbers(table, name)]
-    if not names:
+def _of_file(path: Path, space: SearchSpace, only: Sequence[str] | None) -> Labels:
+    if _is_json(path):
+        graphs, table = _of_lines(path, space)
+        held: tuple[str, ...] = ()
+    else:
+        graphs, table = read_table(path, space)
+        held = (*columns_of(table[0], space), "resolution" if space.columns else COLUMN)
+    found = [name for name in table[0] if name not in (*held, *OTHERS) and _mostly_numbers(table, name)]
+    if only is not None and (unknown := [name for name in only if name not in table[0]]):
+        raise unknown_name(f"column of {path}", unknown[0], found)
+    if not (names := found if only is None else list(only)):
         raise InvalidOption(f"{path}: no column but {COLUMN!r} holds numbers; expected one a property")
-    graphs = [_arch(row[COLUMN], space, f"{path}, row {number}") for number, row in enumerate(table, start=1)]
     return Labels(tuple(graphs), {name: _column(table, name, path) for name in names})
 
 
-def _table(path: Path) -> list[dict[str, str | None]]:
-    """The rows by column; None where a row ends early."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, skipinitialspace=True)
-            table, header = list(reader), [name.strip() for name in reader.fieldnames or ()]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InvalidOption(f"{path}: cannot read labels ({error}); expected a CSV file or a campaign") from error
-    if not table or COLUMN not in header:
-        raise InvalidOption(f"{path}: expected a header with a column {COLUMN!r} and at least one row")
-    if twice := [name for name in header if header.count(name) > 1]:
-        raise InvalidOption(f"{path}: two columns are called {twice[0]!r}; rename one")
-    for number, row in enumerate(table, start=1):
-        if None in row:
-            raise InvalidOption(f"{path}, row {number}: more cells than the header's {len(header)} columns")
-    return [dict(zip(header, row.values(), strict=True)) for row in table]
-
-
-def _arch(text: str | None, space: SearchSpace, where: str) -> ArchGraph:
-    try:
-        return space.parse(text or "")
-    except ArchgenError as error:
-        others = [name for name in SPACES if name != space.name and _reads(name, text or "")]
-        told = f"{text!r} is of space {others[0]!r}, expected {space.name!r}" if others else str(error)
-        raise InvalidOption(f"{where}: {told}") from error
-
-
-def _reads(name: str, text: str) -> bool:
-    """Whether `text` is an architecture of the space called `name`."""
-    with suppress(ArchgenError):
-        get_space(name).parse(text)
-        return True
+def _is_json(path: Path) -> bool:
+    with suppress(OSError, UnicodeDecodeError), path.open(encoding="utf-8-sig") as file:
+        return file.readline().lstrip().startswith("{")
     return False
 
 
-def _mostly_numbers(table: list[dict[str, str | None]], name: str) -> bool:
+def _of_lines(path: Path, space: SearchSpace) -> tuple[list[ArchGraph], list[Row]]:
+    """Graphs in JSON, a line each, with numbers beside the key `graph`."""
+    graphs = read_graphs(path, space)
+    with path.open(encoding="utf-8-sig") as file:
+        lines = [json.loads(line) for line in file if line.strip()]
+    names = dict.fromkeys(name for line in lines for name, value in line.items() if isinstance(value, int | float))
+    return graphs, [{name: None if line.get(name) is None else str(line[name]) for name in names} for line in lines]
+
+
+def _mostly_numbers(table: list[Row], name: str) -> bool:
     return 2 * sum(_number(row[name]) is not None for row in table) >= len(table)
 
 
-def _column(table: list[dict[str, str | None]], name: str, path: Path) -> Float[Tensor, " m"]:
+def _column(table: list[Row], name: str, path: Path) -> Float[Tensor, " m"]:
     found = []
     for number, row in enumerate(table, start=1):
         value = _number(row[name])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
@@ -43,6 +43,8 @@ class SearchSpace(ABC):
     summary: str
     fields: tuple[Field, ...]
     max_nodes: int
+    columns: tuple[str, ...] = ()
+    """Columns of a table that hold an architecture beside the form of one string; see `parse_columns`."""
 
     @abstractmethod
     def check(self, graph: ArchGraph) -> None:
@@ -63,6 +65,10 @@ class SearchSpace(ABC):
     @abstractmethod
     def format(self, graph: ArchGraph) -> str:
         """The space's own string; `parse(format(g)) == g`."""
+
+    def parse_columns(self, row: Mapping[str, str]) -> ArchGraph:
+        """The graph of a table's row that has the cells named by `columns`; raises `InvalidArchitecture`."""
+        raise InvalidArchitecture(f"{self.name}: architectures are one string, not the columns {', '.join(row)}")
 
     @abstractmethod
     def simplify(self, graph: ArchGraph) -> ArchGraph:

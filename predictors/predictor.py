@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Self, final
 
 import numpy as np
@@ -138,19 +139,37 @@ class Predictor:
             EvaluationError: nothing has been fitted.
             InvalidArchitecture: a graph of another space.
         """
-        self._require_fitted()
+        self.require_fitted()
         graphs = self._checked(graphs)
         found = [output.posterior(graphs) for output in self._outputs]
         return found[0] if len(found) == 1 else PosteriorList(*found)
 
     def output(self, name: str | None = None) -> FittedOutput:
         """The model of one property; raises as `predict` does."""
-        self._require_fitted()
+        self.require_fitted()
         if name is None and len(self.names) == 1:
             return self._outputs[0]
         if name not in self.names:
             raise unknown_name("property", str(name), self.names)
         return self._outputs[self.names.index(name)]
+
+    def require_fitted(self) -> None:
+        """Raise `EvaluationError` unless there is something to predict with."""
+        if not self._outputs:
+            raise EvaluationError("this predictor has seen no labels; call fit first, or load one")
+
+    def save(self, path: Path | str) -> None:
+        """Write one safetensors file; see `predictors.predictor_file.save_predictor`."""
+        from predictors.predictor_file import save_predictor  # which makes predictors
+
+        save_predictor(self, path)
+
+    @staticmethod
+    def load(path: Path | str, space: SearchSpace | None = None) -> Predictor:
+        """Read one; see `predictors.predictor_file.load_predictor`."""
+        from predictors.predictor_file import load_predictor
+
+        return load_predictor(path, space)
 
     def restore(self, graphs: Sequence[ArchGraph], labels: Tensor, names: Sequence[str], states: Sequence[Any]) -> Self:
         """What `fit` made of these labels, from the states of its outputs; for `predictors.predictor_file`.
@@ -211,10 +230,6 @@ class Predictor:
         for graph in graphs:
             self.space.check(graph)
         return graphs
-
-    def _require_fitted(self) -> None:
-        if not self._outputs:
-            raise EvaluationError("this predictor has seen no labels; call fit first, or load one")
 
 
 def _inside(state: Mapping[str, Tensor], name: str) -> Mapping[str, Tensor]:

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
-from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
 
 from archgen.cli.bench_summary import Curve, plot_regret, summarise, write_curves, write_rows
+from archgen.cli.parallel import in_parallel
 from archgen.cli.search import check_budget
 from archgen.session import open_campaign
 from archgen.strategies import check_strategy, ensure_generator
@@ -24,8 +19,6 @@ from bo.lock import hold
 from graphs.errors import InvalidOption
 from graphs.spaces.catalogue import get_space
 from graphs.tables.catalogue import load_table
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -82,9 +75,9 @@ def run_bench(bench: Bench, workers: int, as_json: bool) -> None:
 
 def _compare(bench: Bench, workers: int, as_json: bool) -> None:
     if "archgen" in bench.strategies:
-        _in_parallel(_train, [(bench, seed) for seed in bench.seeds], workers, lambda seed: f"generator, seed {seed}")
+        in_parallel(_train, [(bench, seed) for seed in bench.seeds], workers, lambda seed: f"generator, seed {seed}")
     jobs = [Job(bench, t, name, seed) for t in bench.tasks for seed in bench.seeds for name in bench.strategies]
-    curves = _in_parallel(run_job, jobs, workers, _told)
+    curves = in_parallel(run_job, jobs, workers, _told)
     found = {task: _write(bench, task, [curve for curve in curves if curve.task == task]) for task in bench.tasks}
     if as_json:
         print(json.dumps({"space": bench.space, "budget": bench.budget, "seeds": list(bench.seeds), "tasks": found}))
@@ -127,28 +120,6 @@ def _train(job: tuple[Bench, int]) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     ensure_generator(get_space(bench.space), seed, path)
     return seed
-
-
-def _in_parallel(work: Callable[[Any], T], jobs: Sequence[Any], workers: int, tell: Callable[[T], str]) -> list[T]:
-    """All results in the order of `jobs`, from `workers` fresh processes of one thread each."""
-    os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
-    console = Console(stderr=True)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent) as pool:
-        futures = [pool.submit(work, job) for job in jobs]
-        try:
-            for done, future in enumerate(as_completed(futures), start=1):
-                console.print(f"{done}/{len(jobs)} {tell(future.result())}", highlight=False)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return [future.result() for future in futures]
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would go on and keep its campaign locked."""
-    parent = parent_process()
-    if parent is not None:
-        threading.Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()
 
 
 def _told(curve: Curve) -> str:

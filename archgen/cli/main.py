@@ -169,6 +169,67 @@ def generate(
 
 
 @app.command()
+def fit(
+    space: Space,
+    labels: Annotated[Path, typer.Option(help="What was measured: a CSV file, JSON lines, or a campaign's directory.")],
+    out: Annotated[Path, typer.Option(help="The predictor, one safetensors file.")],
+    target: Annotated[list[str] | None, typer.Option(help="The column to learn; may be given several times.")] = None,
+    kind: Annotated[str, typer.Option(help="The kind of predictor; auto mixes those that fit in seconds.")] = "auto",
+    seed: Seed = 0,
+    threads: Threads = 1,
+    as_json: Json = False,
+) -> None:
+    """Learn to predict a property from labelled architectures."""
+    from archgen.cli.predict import run_fit
+
+    run_fit(space, labels, target or [], out, kind, seed, threads, as_json)
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="A predictor that archgen fit wrote.")],
+    graphs: Annotated[Path, typer.Argument(help="Architectures: JSON lines, one string a line, or a CSV file.")],
+    out: Annotated[Path, typer.Option(help="The CSV file; - is standard output.")],
+    threads: Threads = 1,
+    as_json: Json = False,
+) -> None:
+    """Predict architectures: mean, deviation and 80 % interval of each."""
+    from archgen.cli.predict import run_predict
+
+    run_predict(model, graphs, out, threads, as_json)
+
+
+@app.command()
+def bench_predictors(
+    space: Space,
+    target: Annotated[str, typer.Option(help="The column to predict.")],
+    labels: Annotated[str, typer.Option(help="Numbers of labels to learn from, separated by commas.")] = (
+        "20,50,100,200,500"
+    ),
+    seeds: Annotated[int, typer.Option(help="Random choices of the labels, with seeds 0, 1, ...")] = 10,
+    kinds: Annotated[
+        str | None, typer.Option(help="Kinds of predictors, separated by commas; all unless given.")
+    ] = None,
+    table: Annotated[
+        Path | None, typer.Option(help="The labelled table; the space's own under ARCHGEN_DATA unless given.")
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="The task of the space's own table, such as arxiv.")] = None,
+    tested: Annotated[int, typer.Option(help="Rows not learned from that are predicted at most; 0 is all.")] = 0,
+    workers: Annotated[int, typer.Option(help="Processes of one thread each.")] = 2,
+    folder: Annotated[Path | None, typer.Option("--dir", help="Where results are kept.")] = None,
+    first_seed: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Compare predictors on a labelled table: ranks, errors and calibration; a table, a CSV and a plot."""
+    from archgen.cli.bench_predictors import PredictorBench, run_predictor_bench
+
+    folder = folder or Path("runs") / f"predictors-{space}-{target}"
+    every = range(first_seed, first_seed + seeds)
+    bench = PredictorBench(space, target, labels, every, kinds, table, task, tested, folder)
+    run_predictor_bench(bench, workers, as_json)
+
+
+@app.command()
 def status(folder: Folder, as_json: Json = False) -> None:
     """Show how far a campaign is and what it found, also while it runs."""
     from archgen.cli.inspect import show_status

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +32,7 @@ KERNELS = (3, 5, 7)
 EXPANSIONS = (3, 4, 6)
 LAYERS: tuple[Layer, ...] = tuple(itertools.product(KERNELS, EXPANSIONS))
 """What a layer can be."""
+RESOLUTION = 224
 FORM = "23243|57-553-33-5577-735|43-444-34-3463-634"
 
 _OPS = {(stage, one): Op("mbconv", stage=stage, kernel=one[0], expand=one[1]) for stage in STAGES for one in LAYERS}
@@ -52,6 +53,7 @@ class OfaMobileNetV3(SearchSpace):
         Field("expand", (None, *EXPANSIONS)),
     )
     max_nodes = len(_EDGES) + 1
+    columns = ("depths", "kernels", "expansions")
 
     def __reduce__(self) -> tuple[type[OfaMobileNetV3], tuple[()]]:
         """The memories of a space are not pickled, and there is nothing else."""
@@ -144,6 +146,22 @@ class OfaMobileNetV3(SearchSpace):
         graph = chain(ops)
         self.check(graph)
         return graph
+
+    def parse_columns(self, row: Mapping[str, str]) -> ArchGraph:
+        """Digits a stage and a slot as DyNAS-T writes them, slots past a stage's depth ignored; `resolution` if any."""
+        slots, depths, lists = DEPTHS[-1], row["depths"], (row["kernels"], row["expansions"])
+        digits = re.fullmatch("[0-9]+", depths) and all(re.fullmatch("[0-9]+", cells) for cells in lists)
+        if not digits or len(depths) != len(STAGES) or any(len(cells) != slots * len(STAGES) for cells in lists):
+            raise InvalidArchitecture(
+                f"{self.name}: depths {depths!r}, kernels {lists[0]!r}, expansions {lists[1]!r}; expected "
+                f"{len(STAGES)} depths and {slots * len(STAGES)} kernels and expansions, a digit each"
+            )
+        if (resolution := row.get("resolution", "").strip()) not in ("", str(RESOLUTION)):
+            raise InvalidArchitecture(f"{self.name}: resolution {resolution}, expected {RESOLUTION}")
+        active = [
+            "-".join(cells[slots * at : slots * at + int(depth)] for at, depth in enumerate(depths)) for cells in lists
+        ]
+        return self.parse("|".join((depths, *active)))
 
     def format(self, graph: ArchGraph) -> str:
         stages = self.describe(graph)

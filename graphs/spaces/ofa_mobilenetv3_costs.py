@@ -14,9 +14,8 @@ from functools import cache
 
 from graphs.archgraph import ArchGraph
 from graphs.errors import InvalidArchitecture, InvalidOption
-from graphs.spaces.ofa_mobilenetv3 import DEPTHS, LAYERS, STAGES, Layer, OfaMobileNetV3
+from graphs.spaces.ofa_mobilenetv3 import DEPTHS, LAYERS, RESOLUTION, STAGES, Layer, OfaMobileNetV3
 
-RESOLUTION = 224
 CLASSES = 1000
 IMAGE_CHANNELS = 3
 STEM, EXPANDED, FEATURES = 16, 960, 1280

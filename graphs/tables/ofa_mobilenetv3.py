@@ -17,10 +17,7 @@ from jaxtyping import Float, Int
 
 from graphs.archgraph import ArchGraph
 from graphs.errors import InvalidArchitecture, TableError
-from graphs.spaces.ofa_mobilenetv3 import DEPTHS, STAGES, OfaMobileNetV3
-
-RESOLUTION = 224
-_SLOTS = DEPTHS[-1]
+from graphs.spaces.ofa_mobilenetv3 import OfaMobileNetV3
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,16 +75,8 @@ def load_subnets(folder: Path | None = None) -> Subnets:
 
 
 def _read_row(row: Mapping[str, str]) -> tuple[ArchGraph, int, int, float, str]:
-    """A row's values; raises KeyError, TypeError, ValueError or InvalidArchitecture where one is missing or wrong."""
-    depths, lists = row["depths"], (row["kernels"], row["expansions"])
-    if len(depths) != len(STAGES) or any(len(digits) != _SLOTS * len(STAGES) for digits in lists):
-        raise ValueError(f"expected {len(STAGES)} depths and {_SLOTS * len(STAGES)} kernels and expansions")
-    active = [
-        "-".join(digits[_SLOTS * at : _SLOTS * at + int(depth)] for at, depth in enumerate(depths)) for digits in lists
-    ]
-    graph = OfaMobileNetV3().parse("|".join((depths, *active)))
-    if int(row["resolution"]) != RESOLUTION:
-        raise ValueError(f"resolution {row['resolution']}, expected {RESOLUTION}")
+    """A row's values; raises KeyError, TypeError, ValueError or InvalidArchitecture where one is wrong."""
+    graph = OfaMobileNetV3().parse_columns(row)
     params, macs, top1 = int(row["params"]), int(row["macs"]), float(row["imagenet_top1"])
     if params < 1 or macs < 1 or not 0 <= top1 <= 100:
         raise ValueError(f"{params} parameters, {macs} MACs and {top1} % correct cannot be")
