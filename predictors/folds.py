@@ -13,7 +13,7 @@ from graphs.archgraph import ArchGraph
 from graphs.space import SearchSpace
 from predictors.latent_model import LatentModel, Moments
 
-FOLDS = 10
+FOLDS = 5
 FARTHEST = 20.0
 """Deviations from its prediction at which a label that a scale cannot reach is taken to lie."""
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -95,7 +95,7 @@ class Predictor:
         self.labels: Float[Tensor, "n o"] = torch.zeros(0, 0, dtype=torch.float64)
         self._outputs: tuple[FittedOutput, ...] = ()
 
-    def fit(self, graphs: Sequence[ArchGraph], labels: Labels, names: Sequence[str] | None = None) -> Self:
+    def fit(self, graphs: Sequence[ArchGraph], labels: Labels, names: Sequence[str] | None = None) -> Predictor:
         """Learn from scratch; the same labels give the same predictor. A graph may come more than once.
 
         Args:
@@ -171,7 +171,7 @@ class Predictor:
 
         return load_predictor(path, space)
 
-    def restore(self, graphs: Sequence[ArchGraph], labels: Tensor, names: Sequence[str], states: Sequence[Any]) -> Self:
+    def restore(self, graphs: Sequence[ArchGraph], labels: Tensor, names: Sequence[str], states: Sequence[Any]) -> Predictor:
         """What `fit` made of these labels, from the states of its outputs; for `predictors.predictor_file`.
 
         Raises:
