@@ -11,6 +11,7 @@ from bo import report_plots, report_sections
 from bo.records import Trial
 from bo.report_data import ReportData, read_campaign
 from bo.report_html import NONE, Html, column, element, facts, heading, join, number, page, quantity, signed, table
+from bo.report_motifs import MotifEffects, motifs
 from bo.report_sections import breakable, gap, metric_pairs, section
 from bo.store import Store
 from graphs.draw_text import draw_text
@@ -20,13 +21,14 @@ from graphs.space import SearchSpace
 _NOTE_LETTERS = 300
 
 
-def write_report(space: SearchSpace, store: Store, path: Path) -> Path:
+def write_report(space: SearchSpace, store: Store, path: Path, explanation: MotifEffects | None = None) -> Path:
     """Write the report of the campaign in `store` to `path`, whole or not at all.
 
     Args:
         space: the campaign's search space.
         store: the campaign, at any point of its life.
         path: an HTML file; one that is there is replaced.
+        explanation: of the best architecture, where there is one.
 
     Returns:
         `path`.
@@ -36,14 +38,14 @@ def write_report(space: SearchSpace, store: Store, path: Path) -> Path:
     """
     data = read_campaign(space, store)
     title = f"{data.config.space} on {data.config.task}"
-    sections = _sections(data)
+    sections = _sections(data, explanation)
     written = f"Written {_moment(datetime.now(UTC).timestamp())} from {store.path.name}"
     text = page(f"{title} · archgen report", join([_header(data, title), *sections]), element("p", written))
     _replace(path, text)
     return path
 
 
-def _sections(data: ReportData) -> list[Html]:
+def _sections(data: ReportData, explanation: MotifEffects | None) -> list[Html]:
     winner = data.history.best
     tail = [_failures(data), _steps(data), _all_trials(data)]
     if winner is None:
@@ -58,6 +60,7 @@ def _sections(data: ReportData) -> list[Html]:
         report_sections.curves(data),
         report_sections.best_ten(data),
         report_sections.surrogate(data),
+        *([motifs(data, explanation)] if explanation is not None else []),
         report_sections.origins(data),
         report_sections.ancestry(data, winner),
         report_sections.pareto(data),

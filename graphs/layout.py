@@ -86,6 +86,19 @@ class Layout(ABC):
         """
         return torch.ones(len(values), self.sizes[slot], dtype=torch.bool)
 
+    def tell(self, slot: int, value: int) -> str:
+        """What it means that `slot` has `value`, for a person to read."""
+        if self.wired and slot == 0:
+            edges = self.wirings[value].nonzero().tolist()
+            return "wiring " + " ".join(f"{i}>{j}" for i, j in edges)
+        if slot >= len(self) - len(self.edge_slots):
+            i, j = self.edge_slots[slot - len(self)]
+            return f"edge {i}>{j}" if value == PRESENT else f"no edge {i}>{j}"
+        node, field = self.node_slots[slot - int(self.wired)]
+        choices = self.space.fields[field].choices
+        what = choices[value] if value < len(choices) else "absent"
+        return f"node {node}: {what if field == 0 else f'{self.space.fields[field].name} {what}'}"
+
     @property
     def parts(self) -> tuple[tuple[int, ...], ...]:
         """The slots in groups that do not limit each other: a row is valid exactly when each of its groups is."""
@@ -164,6 +177,12 @@ class ProductLayout(Layout):
         codes = torch.cat([ends[:, :1], ops, ends[:, 1:]], 1)[..., None]
         adj = self.wirings[values[:, 0]] if self.wired else self.wirings.expand(b, -1, -1)
         return decode(self.space, GraphBatch(codes, adj, torch.ones(b, self.nodes, dtype=torch.bool)))
+
+    def tell(self, slot: int, value: int) -> str:
+        if self.wired and slot == 0:
+            return super().tell(slot, value)
+        node, field = self.node_slots[slot - int(self.wired)]
+        return f"node {node}: {self.space.fields[field].choices[int(self._inner[value])]}"
 
     def allowed(self, values: Int[Tensor, "b s"], slot: int) -> Bool[Tensor, "b k"]:
         allowed = super().allowed(values, slot)

@@ -87,6 +87,11 @@ class ExactGP:
             variance[rows] = block.diagonal()
         return mean, self.noise + self.inflation * (variance - self.noise).clamp(min=1e-12)
 
+    @property
+    def solved(self) -> Float[Tensor, " n"]:
+        """What a covariance with the labelled graphs is multiplied by for a mean."""
+        return self._factor[1]
+
     def state(self) -> Mapping[str, Tensor]:
         warp = self.scale.warp
         numbers = [self.scale.sign, warp.top, warp.gap, warp.mean, warp.std, self.noise, self.inflation]
@@ -99,7 +104,8 @@ class ExactGP:
     @cached_property
     def _factor(self) -> tuple[Float[Tensor, "n n"], Float[Tensor, " n"]]:
         """The Cholesky factor of the labels' covariance, and the labels solved by it."""
-        noisy = _covariance(self.kernel, self.seen, self.seen)
+        with torch.no_grad():
+            noisy = _covariance(self.kernel, self.seen, self.seen)
         noisy.diagonal().add_(self.noise + RIDGE * float(noisy.diagonal().mean()))
         root = torch.linalg.cholesky(noisy)
         return root, torch.cholesky_solve(self.targets[:, None], root)[:, 0]

@@ -50,6 +50,13 @@ class FeatureTable:
             found.append(self._rows[network])
         return torch.tensor(found, dtype=torch.float64)[:, None]
 
+    def embedding(self, name: str, rows: np.ndarray) -> tuple[Float[np.ndarray, "m d"], list[str]]:
+        """The group's features of rows, in the unit of `distance`, and the label of each; those that all lack left out.
+
+        Half the squared Euclidean distance of two rows of it is `distance`.
+        """
+        return self._groups[name].embedding(rows)
+
     def __deepcopy__(self, _memo: object) -> FeatureTable:
         """Itself: rows are only ever added, and the models that BoTorch copies for fantasies must know the new ones."""
         return self
@@ -94,6 +101,13 @@ class _Rows:
         dot = (a @ b.T).toarray()
         squared: np.ndarray = np.maximum(norm_a[:, None] + norm_b[None, :] - 2 * dot, 0.0)
         return squared / (2 * self._scale)
+
+    def embedding(self, rows: np.ndarray) -> tuple[np.ndarray, list[str]]:
+        found = self._build()[rows]
+        present = np.unique(found.indices)
+        labels = list(self._columns)
+        dense: np.ndarray = found[:, present].toarray() / math.sqrt(self._scale)
+        return dense, [labels[column] for column in present.tolist()]
 
     def _build(self) -> sp.csr_array:
         """All rows as a matrix; counts enter as square roots, numbers in units of their standard deviation."""

@@ -58,18 +58,22 @@ class GraphKernel(gpytorch.kernels.Kernel):  # type: ignore[misc]
             return (1 + self.positive("scales").sum()).expand(x1.shape[:-1])
         left, at_left = _distinct(x1[..., 0])
         right, at_right = _distinct(x2[..., 0])
-        distances = self._distances(left, right)
+        table = self.of_distances(self._distances(left, right))
+        return table[at_left[..., :, None], at_right[..., None, :]]
+
+    def of_distances(self, distances: Float[Tensor, "g l r"]) -> Float[Tensor, "l r"]:
+        """The kernel where D_g is known for each group, in the order of `groups`."""
         parts = zip(
             self.positive("scales"),
             self.positive("weights").split(self.term_sizes),  # type: ignore[no-untyped-call]
             distances.split(self.term_sizes),  # type: ignore[no-untyped-call]
             strict=True,
         )
-        table = 1 + sum(
+        found = [
             scale * torch.exp(-self._length(torch.einsum("g,glr->lr", weight, distance)))
             for scale, weight, distance in parts
-        )
-        return table[at_left[..., :, None], at_right[..., None, :]]  # type: ignore[no-any-return]
+        ]
+        return 1 + torch.stack(found).sum(0)
 
     def _length(self, distance: Float[Tensor, "l r"]) -> Float[Tensor, "l r"]:
         return distance if self.smooth else distance.add(1e-12).sqrt()

@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+from archgen.explained import explain_best
 from archgen.session import REPORT, read_campaign
 from bo.campaign import Campaign
 from bo.lock import hold
@@ -18,7 +19,10 @@ def make_report(folder: Path, out: Path | None, as_json: bool) -> None:
     from bo.report import write_report
 
     campaign = read_campaign(folder)
-    path = _write(campaign, folder) if out is None else write_report(campaign.space, campaign.store, out)
+    if out is None:
+        path = _write(campaign, folder)
+    else:
+        path = write_report(campaign.space, campaign.store, out, explain_best(campaign))
     print(json.dumps({"report": str(path)}) if as_json else f"report: {path}")
 
 
@@ -33,7 +37,7 @@ def refresh_report(campaign: Campaign, folder: Path) -> Path:
 def _write(campaign: Campaign, folder: Path) -> Path:
     from bo.report import write_report
 
-    path = write_report(campaign.space, campaign.store, folder / REPORT)
+    path = write_report(campaign.space, campaign.store, folder / REPORT, explain_best(campaign))
     campaign.store.write_meta({"report": {"queries": campaign.spent}})
     return path
 

@@ -46,6 +46,10 @@ class OfaMobileNetV3Layout(Layout):
             for _ in range(PLACES)
         ]
 
+    def tell(self, slot: int, value: int) -> str:
+        where = f"stage {1 + slot // PLACES}, layer {1 + slot % PLACES}"
+        return f"{where}: kernel {LAYERS[value][0]}, expansion {LAYERS[value][1]}" if value < ABSENT else f"no {where}"
+
     @property
     def parts(self) -> tuple[tuple[int, ...], ...]:
         """The five stages."""
