@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from graphs.errors import InvalidOption
 from graphs.space import SearchSpace
 from graphs.spaces.catalogue import get_space
 from predictors import explanation as module
@@ -63,14 +62,3 @@ def test_a_layer_of_a_stage_is_named() -> None:
     found = explain(Predictor(space, "slot-gp").fit(graphs, wide), graphs[int(np.argmax(wide))])
     assert "expansion 6" in found.motifs[0].label
     assert found.motifs[0].label.startswith("stage ")
-
-
-def test_a_model_without_motifs_is_refused(encodings: Encodings) -> None:
-    graphs = _graphs(CELLS, 8)
-    predictor = Predictor(CELLS, "wl-gp", encodings=encodings).fit(graphs, [float(at) for at in range(8)])
-
-    class Other:
-        """No Gaussian process."""
-
-    with pytest.raises(InvalidOption, match="sees no motifs"):
-        module._line(encodings, Other(), graphs[0], predictor.kind)
