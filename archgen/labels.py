@@ -22,9 +22,9 @@ from graphs.layout import Layout
 from graphs.space import SearchSpace
 from predictors.additive import AdditivePredictor, fit_additive
 from predictors.encodings import features_of
-from predictors.slot_gp import SlotGP, fit_slot_gp
+from predictors.row_predictor import RowPredictor, fit_row_predictor
 
-Predictor = AdditivePredictor | SlotGP
+Predictor = AdditivePredictor | RowPredictor
 MOST_FOR_GP = 1_000
 """Labels up to which a GP is fitted where the space can be listed; more, or a larger space, take an additive model."""
 OTHERS = ("", "id", "graph")
@@ -75,12 +75,11 @@ def read_labels(path: Path | str, space: SearchSpace, only: Sequence[str] | None
 
 
 def fit_predictor(layout: Layout, labels: Labels, name: str) -> Predictor:
-    """What predicts the column `name`: a GP for few labels of a small space, else effects that add up over parts."""
-    rows, targets = layout.read(labels.graphs), labels.columns[name]
-    features = features_of(layout)
+    """What predicts the column `name`: a GP on motifs for few labels of a listed space, else an additive model."""
+    targets = labels.columns[name]
     if len(targets) <= MOST_FOR_GP and layout.space.enumerable:
-        return fit_slot_gp(features, rows, targets)
-    return fit_additive(features, rows, targets)
+        return fit_row_predictor(layout, labels.graphs, targets)
+    return fit_additive(features_of(layout), layout.read(labels.graphs), targets)
 
 
 def _of_campaign(path: Path, space: SearchSpace) -> Labels:

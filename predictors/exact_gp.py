@@ -92,6 +92,11 @@ class ExactGP:
         """What a covariance with the labelled graphs is multiplied by for a mean."""
         return self._factor[1]
 
+    def solve(self, right: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+        """The labels' covariance, noise included, solved for `right`."""
+        found: Tensor = torch.cholesky_solve(right[:, None], self._factor[0])[:, 0]
+        return found
+
     def state(self) -> Mapping[str, Tensor]:
         warp = self.scale.warp
         numbers = [self.scale.sign, warp.top, warp.gap, warp.mean, warp.std, self.noise, self.inflation]

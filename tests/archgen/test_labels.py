@@ -15,7 +15,7 @@ from graphs.layout import layout_of
 from graphs.spaces.catalogue import get_space
 from graphs.spaces.nasbench201 import OPERATIONS, NasBench201
 from predictors.additive import AdditivePredictor
-from predictors.slot_gp import SlotGP
+from predictors.row_predictor import RowPredictor
 
 SPACE = NasBench201()
 CELLS = [SPACE.build((one, two) * 3) for one in OPERATIONS for two in OPERATIONS]
@@ -121,16 +121,15 @@ def test_a_campaign_gives_all_that_it_measured(tmp_path: Path) -> None:
 
 
 def labelled(name: str, count: int, seed: int = 0) -> Labels:
-    """Labels that add up over nodes."""
+    """Labels that add up over the nodes that are built."""
     space, rng = get_space(name), np.random.default_rng(seed)
     graphs = [space.sample(rng) for _ in range(count)]
-    value = [
-        sum(len(str(op)) % 7 + place * (len(str(op)) % 3) for place, op in enumerate(graph.ops)) for graph in graphs
-    ]
+    built = [space.network(graph).ops for graph in graphs]
+    value = [sum(len(str(op)) % 7 + place * (len(str(op)) % 3) for place, op in enumerate(ops)) for ops in built]
     return Labels(tuple(graphs), {"value": torch.tensor(value, dtype=torch.float64)})
 
 
-@pytest.mark.parametrize(("name", "kind"), [("nasbench201", SlotGP), ("ofa-mobilenetv3", AdditivePredictor)])
+@pytest.mark.parametrize(("name", "kind"), [("nasbench201", RowPredictor), ("ofa-mobilenetv3", AdditivePredictor)])
 def test_a_predictor_suits_the_space_and_learns_what_adds_up(name: str, kind: type) -> None:
     layout, seen, other = layout_of(get_space(name)), labelled(name, 200), labelled(name, 100, seed=1)
     found = fit_predictor(layout, seen, "value")
@@ -143,7 +142,7 @@ def test_a_predictor_suits_the_space_and_learns_what_adds_up(name: str, kind: ty
 
 def test_many_labels_take_an_additive_predictor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_FOR_GP", 30)
-    for count, kind in ((30, SlotGP), (31, AdditivePredictor)):
+    for count, kind in ((30, RowPredictor), (31, AdditivePredictor)):
         assert isinstance(fit_predictor(layout_of(SPACE), labelled("nasbench201", count), "value"), kind)
 
 
