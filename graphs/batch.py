@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
@@ -45,17 +46,20 @@ def encode(space: SearchSpace, graphs: Sequence[ArchGraph]) -> GraphBatch:
     """
     b, n, f = len(graphs), space.max_nodes, len(space.fields)
     places = [{choice: place for place, choice in enumerate(field.choices)} for field in space.fields]
-    codes = torch.zeros(b, n, f, dtype=torch.int64)
-    adj = torch.zeros(b, n, n, dtype=torch.bool)
-    mask = torch.zeros(b, n, dtype=torch.bool)
+    codes, adj, mask = np.zeros((b, n, f), np.int64), np.zeros((b, n, n), np.bool_), np.zeros((b, n), np.bool_)
+    known: dict[Op, list[int]] = {}
     for row, graph in enumerate(graphs):
         space.check(graph)
-        values = [(op.name, *(op.get(field.name) for field in space.fields[1:])) for op in graph.ops]
-        codes[row, : len(graph)] = torch.tensor([[places[k][v] for k, v in enumerate(node)] for node in values])
-        for i, j in graph.edges:
-            adj[row, i, j] = True
+        for op in graph.ops:
+            if op not in known:
+                values = (op.name, *(op.get(field.name) for field in space.fields[1:]))
+                known[op] = [place[value] for place, value in zip(places, values, strict=True)]
+        codes[row, : len(graph)] = [known[op] for op in graph.ops]
         mask[row, : len(graph)] = True
-    return GraphBatch(codes, adj, mask)
+    edges = [(row, i, j) for row, graph in enumerate(graphs) for i, j in graph.edges]
+    if edges:
+        adj[tuple(np.array(edges).T)] = True
+    return GraphBatch(torch.from_numpy(codes), torch.from_numpy(adj), torch.from_numpy(mask))
 
 
 def decode(space: SearchSpace, batch: GraphBatch) -> list[ArchGraph]:

@@ -60,12 +60,13 @@ class ExactGP:
     def moments(self, graphs: Sequence[ArchGraph]) -> Moments:
         root, solved = self._factor
         means, variances = [torch.zeros(0).double()], [torch.zeros(0).double()]
-        for x in self.inputs(graphs).split(CHUNK):  # type: ignore[no-untyped-call]
+        different, place = torch.unique(self.inputs(graphs), dim=0, return_inverse=True)
+        for x in different.split(CHUNK):  # type: ignore[no-untyped-call]
             cross = _covariance(self.kernel, x, self.seen)
             means.append(cross @ solved)
             known = torch.linalg.solve_triangular(root, cross.T, upper=False).square().sum(0)
             variances.append((_variance(self.kernel, x) - known).clamp(min=1e-12))
-        return torch.cat(means), self.inflation * torch.cat(variances)
+        return torch.cat(means)[place], self.inflation * torch.cat(variances)[place]
 
     @torch.no_grad()
     def joint(self, graphs: Sequence[ArchGraph]) -> tuple[Float[Tensor, " m"], Float[Tensor, "m m"]]:

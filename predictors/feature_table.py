@@ -98,7 +98,7 @@ class _Rows:
         matrix = self._build()
         a, b = matrix[left], matrix[right]
         norm_a, norm_b = _squared_norms(a), _squared_norms(b)
-        dot = (a @ b.T).toarray()
+        dot = a @ b.T.toarray()
         squared: np.ndarray = np.maximum(norm_a[:, None] + norm_b[None, :] - 2 * dot, 0.0)
         return squared / (2 * self._scale)
 

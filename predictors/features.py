@@ -6,7 +6,7 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cached_property
 
 from graphs.archgraph import ArchGraph
 
@@ -16,11 +16,28 @@ POINTWISE = frozenset({"fc", "conv1x1", "nor_conv_1x1"})
 """Operations that see each node of a graph, or each place of an image, alone."""
 
 
-class View(NamedTuple):
+@dataclass(frozen=True)
+class View:
     """Two sides of an architecture: the simplified network that is built, and a fixed description of it."""
 
     network: ArchGraph
     description: ArchGraph
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The text of each node's operation."""
+        return [str(op) for op in self.network.ops]
+
+    @cached_property
+    def paths(self) -> list[tuple[int, ...]]:
+        """The inner nodes of each path from input to output."""
+        return list(walk(self.network, 0))
+
+    @cached_property
+    def active(self) -> list[list[str]]:
+        """The names of the operations along each path, passive ones left out; one empty path where there is none."""
+        names = [op.name for op in self.network.ops]
+        return [[names[node] for node in path if names[node] not in PASSIVE] for path in self.paths] or [[]]
 
 
 @dataclass(frozen=True)
@@ -43,8 +60,7 @@ def wl_labels(level: int) -> FeatureGroup:
     """
 
     def features(view: View) -> Mapping[str, int | float]:
-        graph = view.network
-        labels = [str(op) for op in graph.ops]
+        graph, labels = view.network, view.names
         for _ in range(level):
             labels = [
                 f"{label}({','.join(sorted(labels[i] for i in graph.successors[node]))})"
@@ -56,20 +72,19 @@ def wl_labels(level: int) -> FeatureGroup:
 
 
 def _first(view: View) -> Mapping[str, int | float]:
-    return Counter(str(view.network.ops[node]) for node in view.network.successors[0])
+    return Counter(view.names[node] for node in view.network.successors[0])
 
 
 def _last(view: View) -> Mapping[str, int | float]:
-    return Counter(str(view.network.ops[node]) for node in view.network.predecessors[-1])
+    return Counter(view.names[node] for node in view.network.predecessors[-1])
 
 
 def _paths(view: View) -> Mapping[str, int | float]:
-    graph = view.network
-    return Counter(">".join(str(graph.ops[node]) for node in path) for path in walk(graph, 0))
+    return Counter(">".join(view.names[node] for node in path) for path in view.paths)
 
 
 def _along(view: View) -> Mapping[str, int | float]:
-    found, paths = {}, _active_paths(view.network)
+    found, paths = {}, view.active
     for name in sorted({name for path in paths for name in path}):
         counts = [path.count(name) for path in paths]
         found[f"most {name}"], found[f"mean {name}"] = float(max(counts)), sum(counts) / len(counts)
@@ -78,29 +93,29 @@ def _along(view: View) -> Mapping[str, int | float]:
 
 
 def _mixing(view: View) -> Mapping[str, int | float]:
-    depths = [_mixed(path) for path in _active_paths(view.network)]
+    depths = [_mixed(path) for path in view.active]
     mean, square = sum(depths) / len(depths), sum(depth**2 for depth in depths) / len(depths)
     paths = float(len(depths))
     return {"least": float(min(depths)), "mean": mean, "most": float(max(depths)), "square": square, "paths": paths}
 
 
 def _depths(view: View) -> Mapping[str, int | float]:
-    return Counter(str(_mixed(path)) for path in _active_paths(view.network))
+    return Counter(str(_mixed(path)) for path in view.active)
 
 
 def _path_sets(view: View) -> Mapping[str, int | float]:
-    return Counter(">".join(sorted(path)) for path in _active_paths(view.network))
+    return Counter(">".join(sorted(path)) for path in view.active)
 
 
 def _orders(view: View) -> Mapping[str, int | float]:
-    paths = _active_paths(view.network)
+    paths = view.active
     return Counter(f"{first}..{then}" for path in paths for first, then in itertools.combinations(path, 2))
 
 
 def _reads(view: View) -> Mapping[str, int | float]:
     graph = view.network
     return Counter(
-        f"{graph.ops[node]}<{','.join(sorted(str(graph.ops[i]) for i in graph.predecessors[node]))}"
+        f"{view.names[node]}<{','.join(sorted(view.names[i] for i in graph.predecessors[node]))}"
         for node in inner_nodes(graph)
     )
 
@@ -108,7 +123,7 @@ def _reads(view: View) -> Mapping[str, int | float]:
 def _ends(view: View) -> Mapping[str, int | float]:
     graph, last = view.network, len(view.network) - 1
     return Counter(
-        f"{graph.ops[node]}:{0 in graph.predecessors[node]}:{last in graph.successors[node]}"
+        f"{view.names[node]}:{0 in graph.predecessors[node]}:{last in graph.successors[node]}"
         for node in inner_nodes(graph)
     )
 
@@ -121,7 +136,7 @@ def _slots(view: View) -> Mapping[str, int | float]:
 
 def _shape(view: View) -> Mapping[str, int | float]:
     graph = view.network
-    lengths = [len(path) for path in walk(graph, 0)] or [0]
+    lengths = [len(path) for path in view.paths] or [0]
     return {
         "operations": float(len(inner_nodes(graph))),
         "last": float(len(graph.predecessors[-1])),
@@ -156,12 +171,6 @@ READS = FeatureGroup(_reads)
 """Counts of operations together with those that they read."""
 ENDS = FeatureGroup(_ends)
 """Counts of operations with whether they read the input and whether the output reads them."""
-
-
-def _active_paths(graph: ArchGraph) -> list[list[str]]:
-    """The names of the operations along each path, passive ones left out; one empty path where there is none."""
-    paths = ([graph.ops[node].name for node in path] for path in walk(graph, 0))
-    return [[name for name in path if name not in PASSIVE] for path in paths] or [[]]
 
 
 def _mixed(path: list[str]) -> int:

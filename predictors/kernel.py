@@ -88,8 +88,8 @@ class GraphKernel(gpytorch.kernels.Kernel):  # type: ignore[misc]
         """Half the scaled squared distances for each group; the last one is kept, for the many calls of a fit."""
         key = (left.tobytes(), right.tobytes())
         if key not in self._cache:
-            found = [self.table.distance(name, left, right) for name in self.groups]
-            self._cache = {key: torch.from_numpy(np.stack(found))}
+            found = {name: self.table.distance(name, left, right) for name in dict.fromkeys(self.groups)}
+            self._cache = {key: torch.from_numpy(np.stack([found[name] for name in self.groups]))}
         return self._cache[key]
 
 

@@ -50,8 +50,10 @@ class FittedOutput:
 
     def predict(self, graphs: Sequence[ArchGraph]) -> Prediction:
         """Of new measurements, noise included."""
-        mean, variance = self.model.moments(graphs)
-        return Prediction(self.model.scale, mean, self.widening**2 * (variance + self.model.noise))
+        places: dict[ArchGraph, int] = {}
+        place = torch.tensor([places.setdefault(graph, len(places)) for graph in graphs], dtype=torch.int64)
+        mean, variance = self.model.moments(list(places))
+        return Prediction(self.model.scale, mean[place], self.widening**2 * (variance[place] + self.model.noise))
 
     def posterior(self, graphs: Sequence[ArchGraph]) -> Posterior:
         """Of noise-free values, joint, in the label's unit."""
@@ -171,7 +173,9 @@ class Predictor:
 
         return load_predictor(path, space)
 
-    def restore(self, graphs: Sequence[ArchGraph], labels: Tensor, names: Sequence[str], states: Sequence[Any]) -> Predictor:
+    def restore(
+        self, graphs: Sequence[ArchGraph], labels: Tensor, names: Sequence[str], states: Sequence[Any]
+    ) -> Predictor:
         """What `fit` made of these labels, from the states of its outputs; for `predictors.predictor_file`.
 
         Raises:
@@ -227,7 +231,7 @@ class Predictor:
         return FittedOutput(Mixture(parts, weights), widening)
 
     def _checked(self, graphs: Sequence[ArchGraph]) -> Sequence[ArchGraph]:
-        for graph in graphs:
+        for graph in dict.fromkeys(graphs):
             self.space.check(graph)
         return graphs
 

@@ -10,7 +10,7 @@ import pytest
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", README, re.DOTALL)
-WISH, CAMPAIGN, GUIDE = EXAMPLES
+WISH, EXPLAIN, CAMPAIGN, GUIDE = EXAMPLES
 ARCH_AND_ACCURACY = re.compile(r"\d{4}(\|\w+){4} (\d+\.\d+)\n")
 
 
@@ -23,12 +23,22 @@ def run(code: str, folder: Path) -> str:
 
 
 def test_every_python_block_has_its_output_beside_it() -> None:
-    assert README.count("```python") == len(EXAMPLES) == 3
+    assert README.count("```python") == len(EXAMPLES) == 4
 
 
 @pytest.mark.parametrize("example", [WISH, GUIDE])
 def test_the_generator_examples_print_what_the_readme_shows(example: tuple[str, str], tmp_path: Path) -> None:
     assert run(example[0], tmp_path) == example[1]
+
+
+def test_the_predictor_example_prints_what_the_readme_shows(tmp_path: Path) -> None:
+    """Another processor may round otherwise, so numbers are compared as numbers."""
+    number = re.compile(r"[+-]?\d+\.\d+")
+    shown, found = EXPLAIN[1], run(EXPLAIN[0], tmp_path)
+    assert number.sub("#", found) == number.sub("#", shown)
+    assert [float(one) for one in number.findall(found)] == pytest.approx(
+        [float(one) for one in number.findall(shown)], abs=0.11
+    )
 
 
 @pytest.mark.slow
@@ -42,7 +52,7 @@ def test_the_campaign_example_finds_what_the_readme_shows(tmp_path: Path) -> Non
 
 
 def test_every_command_of_the_readme_exists() -> None:
-    commands = sorted(set(re.findall(r"`archgen ([a-z]+)", README)))
+    commands = sorted(set(re.findall(r"`archgen ([a-z-]+)", README)))
     assert len(commands) >= 8
     for command in commands:
         subprocess.run([sys.executable, "-m", "archgen", command, "--help"], capture_output=True, check=True)
