@@ -33,6 +33,9 @@ from predictors.features import (
     FeatureGroup,
     wl_labels,
 )
+from predictors.gnn import GraphMembers
+from predictors.graph_inputs import GraphInputs
+from predictors.pretraining import pretrain
 from predictors.slot_features import SlotFeatures, slot_features
 
 LOCAL: Mapping[str, FeatureGroup] = {
@@ -92,6 +95,16 @@ class Encodings:
         numbers = tuple(name for name in NUMBERS if name in self.groups)
         everything = tuple(self.groups)
         return (numbers, everything) if numbers else (everything,)
+
+    @cached_property
+    def graph_inputs(self) -> GraphInputs:
+        """What graph neural networks read."""
+        return GraphInputs(self.space)
+
+    @cached_property
+    def pretrained(self) -> GraphMembers:
+        """An encoder that has learned what graphs tell for nothing; half a minute when it is first asked for."""
+        return pretrain(self.space, self.graph_inputs)
 
     @cached_property
     def layout(self) -> Layout | None:

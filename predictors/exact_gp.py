@@ -61,7 +61,7 @@ class ExactGP:
         root, solved = self._factor
         means, variances = [torch.zeros(0).double()], [torch.zeros(0).double()]
         different, place = torch.unique(self.inputs(graphs), dim=0, return_inverse=True)
-        for x in different.split(CHUNK):  # type: ignore[no-untyped-call]
+        for x in different.split(CHUNK):
             cross = _covariance(self.kernel, x, self.seen)
             means.append(cross @ solved)
             known = torch.linalg.solve_triangular(root, cross.T, upper=False).square().sum(0)

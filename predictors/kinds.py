@@ -16,13 +16,23 @@ from predictors.encodings import Encodings
 from predictors.exact_gp import ExactGP, Inputs, Kernel, fit_exact_gp, restore_exact_gp
 from predictors.kernel import GraphKernel
 from predictors.latent_model import LatentModel
+from predictors.neural import (
+    fit_deep_kernel_gp,
+    fit_gnn_ensemble,
+    fit_path_ensemble,
+    fit_pretrained_gnn,
+    restore_deep_kernel_gp,
+    restore_gnn_ensemble,
+    restore_path_ensemble,
+)
 from predictors.scale import Scale
 from predictors.slot_kernel import SlotKernel
 
 Labelled = tuple[Sequence[ArchGraph], Float[Tensor, " n"]]
 State = Mapping[str, Tensor]
+ScaledFit = Callable[[Encodings, Labelled, Scale, int], LatentModel]
 MOST_LABELS = 4_000
-"""Labels that an exact GP takes; of more, as many drawn by chance."""
+"""Labels that a model takes; of more, as many drawn by chance, the same for each kind."""
 MOST_ROWS = 600
 """Labels from which its hyper-parameters are learned."""
 
@@ -85,11 +95,27 @@ def _has_slots(encodings: Encodings) -> bool:
     return encodings.slots is not None
 
 
+def _scaled(fit: ScaledFit, restore: Callable[[Encodings, Labelled, State], LatentModel]) -> Kind:
+    """A kind that learns on a scale which is known; where it is not, on that of the Gaussian process."""
+
+    def fit_scaled(encodings: Encodings, labelled: Labelled, scale: Scale | None, seed: int) -> LatentModel:
+        return fit(encodings, _some(labelled), scale or WL_GP.fit(encodings, labelled, None, seed).scale, seed)
+
+    return Kind(fit_scaled, lambda encodings, labelled, state: restore(encodings, _some(labelled), state))
+
+
 WL_GP, SLOT_GP = _gp(_wl_kernel, _wl_inputs), _gp(_slot_kernel, _slot_inputs)
 KINDS: Mapping[str, Kind] = {
     "wl-gp": WL_GP,
     "slot-gp": Kind(SLOT_GP.fit, SLOT_GP.restore, _has_slots),
+    "path-ensemble": _scaled(fit_path_ensemble, restore_path_ensemble),
+    "gnn-ensemble": _scaled(fit_gnn_ensemble, restore_gnn_ensemble),
+    "pretrained-gnn": _scaled(fit_pretrained_gnn, restore_gnn_ensemble),
+    "deep-kernel": _scaled(fit_deep_kernel_gp, restore_deep_kernel_gp),
 }
 DEFAULT_KINDS = ("wl-gp", "slot-gp")
 """Those that the default predictor mixes: the ones that are fitted in seconds."""
 AUTO = "auto"
+WITH_NETWORK = "gp-gnn"
+MIXES: Mapping[str, tuple[str, ...]] = {AUTO: DEFAULT_KINDS, WITH_NETWORK: (*DEFAULT_KINDS, "gnn-ensemble")}
+"""Predictors that are mixes of several kinds of models."""

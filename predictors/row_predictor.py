@@ -16,8 +16,9 @@ from graphs.archgraph import ArchGraph
 from graphs.layout import Layout
 from predictors.encodings import Encodings
 from predictors.exact_gp import ExactGP
+from predictors.fitted_output import FittedOutput
 from predictors.kernel import GraphKernel
-from predictors.predictor import FittedOutput, Predictor
+from predictors.predictor import Predictor
 from predictors.slot_predictor import SlotScore, check_rows
 
 WAVES = 512

@@ -29,7 +29,7 @@ from graphs.space import SearchSpace
 from graphs.spaces.catalogue import get_space
 from graphs.tables.catalogue import load_table
 from predictors.encodings import Encodings
-from predictors.kinds import AUTO, KINDS
+from predictors.kinds import KINDS, MIXES
 from predictors.predictor import Predictor
 from predictors.scores import Scores, score
 
@@ -160,10 +160,10 @@ def _encodings(space: str) -> Encodings:
 def _kinds(bench: PredictorBench, space: SearchSpace) -> list[str]:
     encodings = Encodings(space)
     if bench.kinds is None:
-        return [AUTO, *(name for name, kind in KINDS.items() if kind.fits(encodings))]
+        return [*MIXES, *(name for name, kind in KINDS.items() if kind.fits(encodings))]
     names = list(dict.fromkeys(part.strip() for part in bench.kinds.split(",") if part.strip()))
     if not names:
-        raise InvalidOption(f"kinds {bench.kinds!r}: name at least one of {AUTO}, {', '.join(KINDS)}")
+        raise InvalidOption(f"kinds {bench.kinds!r}: name at least one of {', '.join([*MIXES, *KINDS])}")
     for name in names:
         Predictor(space, name, encodings=encodings)
     return names

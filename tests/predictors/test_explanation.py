@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from graphs.errors import InvalidOption
 from graphs.space import SearchSpace
 from graphs.spaces.catalogue import get_space
 from predictors import explanation as module
@@ -62,3 +63,11 @@ def test_a_layer_of_a_stage_is_named() -> None:
     found = explain(Predictor(space, "slot-gp").fit(graphs, wide), graphs[int(np.argmax(wide))])
     assert "expansion 6" in found.motifs[0].label
     assert found.motifs[0].label.startswith("stage ")
+
+
+def test_networks_see_no_motifs(encodings: Encodings) -> None:
+    graphs = _graphs(CELLS, 12)
+    values = [_convolutions(graph) + at / 100 for at, graph in enumerate(graphs)]
+    predictor = Predictor(CELLS, "path-ensemble", encodings=encodings).fit(graphs, values)
+    with pytest.raises(InvalidOption, match="path-ensemble sees no motifs"):
+        explain(predictor, graphs[0])

@@ -235,3 +235,15 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     predictor = _new("wl-gp").fit(*_data(CELLS, 8))
     with pytest.raises(ArchgenError, match="cannot write the predictor"):
         predictor.save(tmp_path / "missing" / "model")
+
+
+def test_networks_beside_processes_have_half_the_weight(tmp_path: Path) -> None:
+    graphs, values = _data(CELLS, 30)
+    predictor = _new("gp-gnn").fit(graphs, values)
+    model = predictor.output().model
+    assert isinstance(model, Mixture)
+    assert model.weights["gnn-ensemble"] == 0.5
+    assert sum(model.weights.values()) == pytest.approx(1)
+    predictor.save(tmp_path / "model")
+    asked, _ = _data(CELLS, 9, seed=6)
+    torch.testing.assert_close(Predictor.load(tmp_path / "model").predict(asked).mean, predictor.predict(asked).mean)
