@@ -21,7 +21,7 @@ from graphs.errors import InvalidOption, unknown_name
 from graphs.layout import Layout
 from graphs.space import SearchSpace
 from predictors.additive import AdditivePredictor, fit_additive
-from predictors.encodings import features_of
+from predictors.encodings import Encodings, features_of
 from predictors.row_predictor import RowPredictor, fit_row_predictor
 
 Predictor = AdditivePredictor | RowPredictor
@@ -74,11 +74,18 @@ def read_labels(path: Path | str, space: SearchSpace, only: Sequence[str] | None
     return labels
 
 
-def fit_predictor(layout: Layout, labels: Labels, name: str) -> Predictor:
-    """What predicts the column `name`: a GP on motifs for few labels of a listed space, else an additive model."""
+def fit_predictor(layout: Layout, labels: Labels, name: str, encodings: Encodings | None = None) -> Predictor:
+    """What predicts the column `name`: a GP on motifs for few labels of a listed space, else an additive model.
+
+    Args:
+        layout: of the space.
+        labels: what was measured.
+        name: the column.
+        encodings: of the space, where several predictors share them.
+    """
     targets = labels.columns[name]
     if len(targets) <= MOST_FOR_GP and layout.space.enumerable:
-        return fit_row_predictor(layout, labels.graphs, targets)
+        return fit_row_predictor(layout, labels.graphs, targets, encodings)
     return fit_additive(features_of(layout), layout.read(labels.graphs), targets)
 
 

@@ -16,6 +16,7 @@ from archgen.properties import Condition, contradictions, known_costs
 from archgen.row_costs import RowCost, row_cost
 from graphs.errors import InvalidOption, UnknownName, unknown_name
 from graphs.layout import Layout
+from predictors.encodings import Encodings
 
 By = Literal["mean", "upper", "lower", "thompson"]
 """What of a predicted property is maximised: its mean, mean plus or minus a deviation, or one draw of its posterior."""
@@ -127,5 +128,10 @@ def gather_properties(
             error = unknown_name("property", name, [*costs, *columns])
             raise error if labels else UnknownName(f"{error} Others are learned from labels, and none are given.")
     exact = {name: row_cost(layout, costs[name]) for name in names if name in costs}
-    learned = {name: fit_predictor(layout, labels, name) for name in names if name not in exact and labels is not None}
+    encodings = Encodings(layout.space)
+    learned = {
+        name: fit_predictor(layout, labels, name, encodings)
+        for name in names
+        if name not in exact and labels is not None
+    }
     return Properties(layout, exact, learned)

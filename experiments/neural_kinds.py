@@ -18,11 +18,10 @@ from torch import Tensor
 
 from graphs.archgraph import ArchGraph
 from predictors.encodings import Encodings
-from predictors.folds import cross_validate
+from predictors.folds import cross_validate, fold_numbers
 from predictors.kinds import KINDS
 from predictors.latent_model import LatentModel, Moments
 from predictors.mixture import mixed, stack
-from predictors.neural import folds_of
 from predictors.prediction import Prediction
 from predictors.scores import score
 
@@ -99,7 +98,7 @@ def left_out_of_folds(
     def fit(graphs: list[ArchGraph], kept: Tensor) -> dict[str, LatentModel]:
         return {BASE: KINDS[BASE].fit(encodings, (graphs, kept), base.scale, 0)}
 
-    found, targets = cross_validate(fit, known, labels, folds_of(encodings, known))
+    found, targets = cross_validate(fit, known, labels, fold_numbers(known))
     return found[BASE], targets
 
 

@@ -53,6 +53,7 @@ from graphs.spaces.ofa_mobilenetv3 import EXPANSIONS, KERNELS, LAYERS
 from graphs.tables.catalogue import load_table
 from graphs.tables.ofa_mobilenetv3 import load_subnets
 from predictors.additive import AdditivePredictor
+from predictors.encodings import Encodings
 from predictors.slot_features import slot_features
 from predictors.slot_gp import fit_slot_gp
 
@@ -103,6 +104,11 @@ class Problem:
     accuracy: Float[Tensor, " m"]
     judges: tuple[Score, ...]
 
+    @cached_property
+    def encodings(self) -> Encodings:
+        """Shared between seeds, which spares looking at the same graphs again."""
+        return Encodings(self.layout.space)
+
     @property
     def listed(self) -> bool:
         return self.layout.space.enumerable
@@ -140,7 +146,7 @@ class Search:
         chosen = np.random.default_rng(seed).choice(len(problem.rows), LABELS, replace=False)
         known, accuracy = problem.rows[chosen], problem.accuracy[chosen]
         labels = Labels(tuple(problem.layout.write(known)), {"accuracy": accuracy})
-        predictor = fit_predictor(problem.layout, labels, "accuracy")
+        predictor = fit_predictor(problem.layout, labels, "accuracy", problem.encodings)
         properties = Properties(problem.layout, problem.costs, {"accuracy": predictor})
         return Search(problem, generator, seed, known, accuracy, properties)
 

@@ -76,7 +76,7 @@ class DeepKernel:
         return mean, self.spread.covariance(covariance, FULL)
 
     def left_out(self) -> Moments:
-        """By cross-validation over networks: the closed form would trust encoders that have seen the label."""
+        """By cross-validation over graphs: the closed form would trust encoders that have seen the label."""
         return self.unseen
 
     def state(self) -> Mapping[str, Tensor]:

@@ -68,7 +68,7 @@ class Ensemble(Generic[In]):
         return mean, self.spread.covariance(centred.T @ centred / (FULL - 1), FULL)
 
     def left_out(self) -> Moments:
-        """By cross-validation over networks; the noise is learned from all left-out errors together."""
+        """By cross-validation over graphs; the noise is learned from all left-out errors together."""
         return self.unseen
 
     def state(self) -> Mapping[str, Tensor]:

@@ -46,6 +46,7 @@ class ExactGP:
         inflation: the factor of all variances for the uncertainty of the hyper-parameters.
         seen: the inputs of the labelled graphs.
         targets: their labels on the latent scale.
+        graph_numbers: which labels are of one graph.
     """
 
     kernel: Kernel
@@ -55,6 +56,7 @@ class ExactGP:
     inflation: float
     seen: Float[Tensor, "n d"]
     targets: Float[Tensor, " n"]
+    graph_numbers: Int[Tensor, " n"]
 
     @torch.no_grad()
     def moments(self, graphs: Sequence[ArchGraph]) -> Moments:
@@ -82,7 +84,7 @@ class ExactGP:
         root, solved = self._factor
         precision = torch.cholesky_inverse(root)
         mean, variance = torch.empty_like(self.targets), torch.empty_like(self.targets)
-        for rows in self._networks:
+        for rows in self._graphs:
             block = torch.linalg.inv(precision[rows[:, None], rows])
             mean[rows] = self.targets[rows] - block @ solved[rows]
             variance[rows] = block.diagonal()
@@ -117,11 +119,10 @@ class ExactGP:
         return root, torch.cholesky_solve(self.targets[:, None], root)[:, 0]
 
     @property
-    def _networks(self) -> list[Int[Tensor, " k"]]:
-        """The rows of each labelled network."""
-        _, number = torch.unique(self.seen, dim=0, return_inverse=True)
-        order = number.argsort(stable=True)
-        return list(order.split(torch.bincount(number).tolist()))
+    def _graphs(self) -> list[Int[Tensor, " k"]]:
+        """The rows of each labelled graph."""
+        order = self.graph_numbers.argsort(stable=True)
+        return list(torch.split(order, torch.bincount(self.graph_numbers).tolist()))
 
 
 def fit_exact_gp(
@@ -151,7 +152,7 @@ def fit_exact_gp(
             model, learned = _learn(kernel, x, labels, sign, most_rows)
         scale = Scale(sign, Warp.fit(sign * labels, learned.warp.gap))
     factor = inflation(len(model.priors), min(len(labels), most_rows))
-    return ExactGP(model, inputs, scale, learned.noise**2, factor, x, scale(labels))
+    return ExactGP(model, inputs, scale, learned.noise**2, factor, x, scale(labels), graph_numbers(graphs))
 
 
 def restore_exact_gp(
@@ -177,7 +178,13 @@ def restore_exact_gp(
         for one, value in zip(parameters, state["parameters"].split(sizes), strict=True):  # type: ignore[no-untyped-call]
             one.copy_(value.view_as(one))
     scale = Scale(1 if sign == 1 else -1, Warp(top, gap, mean, std))
-    return ExactGP(kernel, inputs, scale, noise, factor, inputs(graphs), scale(labels))
+    return ExactGP(kernel, inputs, scale, noise, factor, inputs(graphs), scale(labels), graph_numbers(graphs))
+
+
+def graph_numbers(graphs: Sequence[ArchGraph]) -> Int[Tensor, " n"]:
+    """A number for each graph, the same where it comes again."""
+    known: dict[ArchGraph, int] = {}
+    return torch.tensor([known.setdefault(graph, len(known)) for graph in graphs], dtype=torch.int64)
 
 
 def _choose_sign(

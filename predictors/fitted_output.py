@@ -129,7 +129,7 @@ def _left_out(
     """By fitting processes again where labels are few, as a fit that has seen a label is then too sure of it."""
     few = FEWEST_TO_CALIBRATE <= len(labels) <= MOST_REFITTED
     if few and all(isinstance(model, ExactGP) for model in models.values()):
-        folds = fold_numbers(encodings.space, graphs)
+        folds = fold_numbers(graphs)
         if len(set(folds.tolist())) > 2:
             fit = partial(_fit_models, encodings, list(models), seed=seed)
             return cross_validate(fit, graphs, labels, folds)

@@ -1,4 +1,8 @@
-"""What is believed of labels by models that were fitted to the others: cross-validation over networks."""
+"""What is believed of labels by models that were fitted to the others: cross-validation over graphs.
+
+Labels of one graph are left out together. Other descriptions of its network are not: among graphs drawn by chance,
+those to be predicted have such relatives among the labelled ones too, and errors without them would be too large.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from graphs.archgraph import ArchGraph
-from graphs.space import SearchSpace
 from predictors.latent_model import LatentModel, Moments
 
 FOLDS = 5
@@ -18,12 +21,12 @@ FARTHEST = 20.0
 """Deviations from its prediction at which a label that a scale cannot reach is taken to lie."""
 
 
-def fold_numbers(space: SearchSpace, graphs: Sequence[ArchGraph], folds: int = FOLDS) -> Int[Tensor, " n"]:
-    """The fold of each graph, by chance that is always the same; descriptions of one network share theirs."""
-    networks = dict.fromkeys(map(space.network, graphs))
-    order = np.random.default_rng(0).permutation(len(networks))
-    fold = {network: int(place) % folds for network, place in zip(networks, order, strict=True)}
-    return torch.tensor([fold[space.network(graph)] for graph in graphs])
+def fold_numbers(graphs: Sequence[ArchGraph], folds: int = FOLDS) -> Int[Tensor, " n"]:
+    """The fold of each graph, by chance that is always the same; a graph that comes again has one."""
+    different = dict.fromkeys(graphs)
+    order = np.random.default_rng(0).permutation(len(different))
+    fold = {graph: int(place) % folds for graph, place in zip(different, order, strict=True)}
+    return torch.tensor([fold[graph] for graph in graphs])
 
 
 def cross_validate(

@@ -38,7 +38,7 @@ class LatentModel(Protocol):
         """Posterior mean and covariance of the noise-free values of all graphs."""
 
     def left_out(self) -> Moments:
-        """For each training label, what is believed of it, noise included, without the labels of its network."""
+        """For each training label, what is believed of it, noise included, without the labels of its graph."""
 
     def state(self) -> Mapping[str, Tensor]:
         """What restores the model, besides its training graphs and labels."""

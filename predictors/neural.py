@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from graphs.archgraph import ArchGraph
@@ -30,7 +30,7 @@ KERNEL_SCHEDULE = Schedule(steps=200, batch=100)
 def fit_path_ensemble(encodings: Encodings, labelled: Labelled, scale: Scale, seed: int) -> Ensemble[Tensor]:
     """Perceptrons on what lies along paths (BANANAS, White et al. 2021, section 4)."""
     inputs, make = _paths(encodings, labelled[0])
-    folds = folds_of(encodings, labelled[0])
+    folds = fold_numbers(labelled[0], FOLDS)
     return fit_ensemble(make, inputs, labelled, folds, scale, PATH_SCHEDULE, seed)
 
 
@@ -42,7 +42,7 @@ def restore_path_ensemble(encodings: Encodings, labelled: Labelled, state: State
 
 def fit_gnn_ensemble(encodings: Encodings, labelled: Labelled, scale: Scale, seed: int) -> Ensemble[GraphTensors]:
     """Graph neural networks on the simplified networks."""
-    folds = folds_of(encodings, labelled[0])
+    folds = fold_numbers(labelled[0], FOLDS)
     make = gnn_maker(encodings, 1)
     return fit_ensemble(make, encodings.graph_inputs, labelled, folds, scale, GNN_SCHEDULE, seed)
 
@@ -54,7 +54,7 @@ def restore_gnn_ensemble(encodings: Encodings, labelled: Labelled, state: State)
 
 def fit_pretrained_gnn(encodings: Encodings, labelled: Labelled, scale: Scale, seed: int) -> Ensemble[GraphTensors]:
     """Graph neural networks that start from an encoder of free statistics, which is trained once for `encodings`."""
-    folds = folds_of(encodings, labelled[0])
+    folds = fold_numbers(labelled[0], FOLDS)
 
     def make(members: int, rng: torch.Generator) -> GraphMembers:
         network = gnn_maker(encodings, 1)(members, rng)
@@ -66,7 +66,7 @@ def fit_pretrained_gnn(encodings: Encodings, labelled: Labelled, scale: Scale, s
 
 def fit_deep_kernel_gp(encodings: Encodings, labelled: Labelled, scale: Scale, seed: int) -> DeepKernel:
     """A Gaussian process on the embeddings of graph neural networks."""
-    folds = folds_of(encodings, labelled[0])
+    folds = fold_numbers(labelled[0], FOLDS)
     make = gnn_maker(encodings, WIDTH)
     return fit_deep_kernel(make, encodings.graph_inputs, labelled, folds, scale, KERNEL_SCHEDULE, seed)
 
@@ -74,11 +74,6 @@ def fit_deep_kernel_gp(encodings: Encodings, labelled: Labelled, scale: Scale, s
 def restore_deep_kernel_gp(encodings: Encodings, labelled: Labelled, state: State) -> DeepKernel:
     """The model of a state; raises ValueError where that is of another."""
     return restore_deep_kernel(gnn_maker(encodings, WIDTH), encodings.graph_inputs, labelled, state)
-
-
-def folds_of(encodings: Encodings, graphs: Sequence[ArchGraph]) -> Int[Tensor, " n"]:
-    """The fold of each label; descriptions of one network share theirs."""
-    return fold_numbers(encodings.space, graphs, FOLDS)
 
 
 def gnn_maker(encodings: Encodings, outputs: int) -> Callable[[int, torch.Generator], GraphMembers]:

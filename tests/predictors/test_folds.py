@@ -1,4 +1,4 @@
-"""Folds: descriptions of one network are left out together, and no model sees the labels that it is asked for."""
+"""Folds: labels of one graph are left out together, and no model sees the labels that it is asked for."""
 
 import numpy as np
 import torch
@@ -9,14 +9,14 @@ from predictors.folds import FOLDS, cross_validate, fold_numbers
 from predictors.kinds import KINDS
 
 
-def test_descriptions_of_one_network_share_their_fold(any_space: SearchSpace) -> None:
+def test_labels_of_one_graph_share_their_fold(any_space: SearchSpace) -> None:
     rng = np.random.default_rng(0)
     graphs = [any_space.sample(rng) for _ in range(60)] * 2
-    folds = fold_numbers(any_space, graphs)
-    by_network: dict[object, set[int]] = {}
+    folds = fold_numbers(graphs)
+    by_graph: dict[object, set[int]] = {}
     for graph, fold in zip(graphs, folds.tolist(), strict=True):
-        by_network.setdefault(any_space.network(graph), set()).add(fold)
-    assert all(len(found) == 1 for found in by_network.values())
+        by_graph.setdefault(graph, set()).add(fold)
+    assert all(len(found) == 1 for found in by_graph.values())
     assert len(set(folds.tolist())) == FOLDS
 
 
@@ -25,7 +25,7 @@ def test_a_label_does_not_change_what_is_believed_of_it(any_space: SearchSpace) 
     graphs = [any_space.sample(rng) for _ in range(20)]
     labels = torch.tensor([float(len(any_space.network(graph))) for graph in graphs]).double()
     labels += 0.1 * torch.from_numpy(rng.normal(size=20))
-    folds = fold_numbers(any_space, graphs, 4)
+    folds = fold_numbers(graphs, 4)
 
     def fit(some, known):
         return {"wl-gp": KINDS["wl-gp"].fit(encodings, (some, known), None, 0)}
