@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
 from torch import Tensor
 
 from graphs.errors import ArchgenError, CheckpointError
 from graphs.space import SearchSpace
 from graphs.spaces.catalogue import get_space
+from graphs.tensor_file import read_tensor_file, write_tensor_file
 from predictors.predictor import Predictor
 
 FORMAT = 1
@@ -46,22 +43,8 @@ def save_predictor(predictor: Predictor, path: Path | str) -> None:
     tensors = {
         f"{number}/{key}": tensor for number, state in enumerate(predictor.states()) for key, tensor in state.items()
     }
-    part = path.with_name(path.name + ".part")
-    try:
-        save_file(
-            {"labels": predictor.labels, **{key: one.contiguous().clone() for key, one in tensors.items()}},
-            part,
-            metadata={"archgen": json.dumps(header)},
-        )
-        with part.open("rb") as written:
-            os.fsync(written.fileno())
-        os.replace(part, path)
-    except (OSError, SafetensorError) as error:
-        with suppress(OSError):
-            part.unlink()
-        raise CheckpointError(
-            f"{path}: cannot write the predictor ({error}); free disk space or choose another place"
-        ) from error
+    found = {"labels": predictor.labels, **{key: one.contiguous().clone() for key, one in tensors.items()}}
+    write_tensor_file(path, found, header, WHAT)
 
 
 def load_predictor(path: Path | str, space: SearchSpace | None = None) -> Predictor:
@@ -76,9 +59,7 @@ def load_predictor(path: Path | str, space: SearchSpace | None = None) -> Predic
     """
     path = Path(path)
     try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {})["archgen"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 safe_open is no mapping
+        header, tensors = read_tensor_file(path)
         return _restored(path, header, tensors, space)
     except CheckpointError:
         raise

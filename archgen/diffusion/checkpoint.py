@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
 from torch import Tensor
 
 from archgen.diffusion.denoiser import DenoiserConfig
@@ -20,6 +16,7 @@ from graphs.errors import ArchgenError, CheckpointError
 from graphs.layout import Layout, layout_of
 from graphs.space import SearchSpace
 from graphs.spaces.catalogue import get_space
+from graphs.tensor_file import read_tensor_file, write_tensor_file
 
 FORMAT = 2
 
@@ -39,18 +36,7 @@ def save_generator(generator: DiffusionGenerator, path: Path | str) -> None:
         "provenance": generator.provenance,
     }
     starts = {"starts.rows": generator.starts, "starts.weights": generator.weights}
-    part = path.with_name(path.name + ".part")
-    try:
-        save_file({**generator.denoiser.state_dict(), **starts}, part, metadata={"archgen": json.dumps(header)})
-        with part.open("rb") as written:
-            os.fsync(written.fileno())
-        os.replace(part, path)
-    except (OSError, SafetensorError) as error:
-        with suppress(OSError):
-            part.unlink()
-        raise CheckpointError(
-            f"{path}: cannot write the generator ({error}); free disk space or choose another place"
-        ) from error
+    write_tensor_file(path, {**generator.denoiser.state_dict(), **starts}, header, "generator")
 
 
 def load_generator(path: Path | str, space: SearchSpace | None = None) -> DiffusionGenerator:
@@ -65,9 +51,7 @@ def load_generator(path: Path | str, space: SearchSpace | None = None) -> Diffus
     """
     path = Path(path)
     try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {})["archgen"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 safe_open is no mapping
+        header, tensors = read_tensor_file(path)
         if header["format"] != FORMAT:
             raise CheckpointError(
                 f"{path}: format {header['format']!r}, expected {FORMAT}; upgrade archgen if newer, else train again"

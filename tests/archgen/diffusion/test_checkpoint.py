@@ -18,6 +18,7 @@ from archgen.diffusion import checkpoint
 from archgen.diffusion.checkpoint import load_generator, save_generator
 from archgen.diffusion.denoiser import DenoiserConfig
 from archgen.diffusion.generator import DiffusionGenerator, distinct_starts, new_denoiser
+from graphs import tensor_file
 from graphs.errors import CheckpointError
 from graphs.graph_json import graph_to_json
 from graphs.layout import layout_of
@@ -102,7 +103,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(generator, saved, monke
         raise OSError("no space left on device")
 
     old = saved.read_bytes()
-    monkeypatch.setattr(checkpoint if step == "save_file" else os, step, fail)
+    monkeypatch.setattr(tensor_file if step == "save_file" else os, step, fail)
     with pytest.raises(CheckpointError, match="no space left"):
         save_generator(generator, saved)
     assert saved.read_bytes() == old
