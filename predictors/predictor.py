@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from predictors.encodings import Encodings
 from predictors.fitted_output import FittedOutput, fit_output, parts_of, restore_output
 from predictors.kinds import AUTO, KINDS, MIXES
 from predictors.prediction import Prediction
+from predictors.predictor_file import BROKEN, StoredPredictor, not_whole, read_predictor, write_predictor
 
 Labels = Float[np.ndarray, "..."] | Float[Tensor, "..."] | Sequence[float]
 
@@ -121,39 +122,47 @@ class Predictor:
             raise EvaluationError("this predictor has seen no labels; call fit first, or load one")
 
     def save(self, path: Path | str) -> None:
-        """Write one safetensors file; see `predictors.predictor_file.save_predictor`."""
-        from predictors.predictor_file import save_predictor  # which makes predictors
-
-        save_predictor(self, path)
-
-    @staticmethod
-    def load(path: Path | str, space: SearchSpace | None = None) -> Predictor:
-        """Read one; see `predictors.predictor_file.load_predictor`."""
-        from predictors.predictor_file import load_predictor
-
-        return load_predictor(path, space)
-
-    def restore(
-        self, graphs: Sequence[ArchGraph], labels: Tensor, names: Sequence[str], states: Sequence[Any]
-    ) -> Predictor:
-        """What `fit` made of these labels, from the states of its outputs; for `predictors.predictor_file`.
+        """Write one safetensors file, whole or not at all.
 
         Raises:
-            KeyError, ValueError: the states are not of this kind of predictor.
+            EvaluationError: nothing has been fitted.
+            CheckpointError: the file cannot be written.
         """
-        self.graphs, self.labels, self.names = tuple(graphs), labels, tuple(names)
-        self._outputs = tuple(
-            restore_output(self.encodings, self.kind, self.graphs, column, state)
-            for column, state in zip(labels.T, states, strict=True)
-        )
-        return self
-
-    def states(self) -> list[Mapping[str, Tensor]]:
-        """What restores each output besides the labels."""
-        return [
+        self.require_fitted()
+        states = [
             {**output.model.state(), "widening": torch.tensor(output.widening, dtype=torch.float64)}
             for output in self._outputs
         ]
+        stored = StoredPredictor(self.space, self.kind, self.seed, self.names, self.graphs, self.labels, states)
+        write_predictor(stored, Path(path))
+
+    @staticmethod
+    def load(path: Path | str, space: SearchSpace | None = None) -> Predictor:
+        """Read one that `save` wrote; no code in it is run.
+
+        Args:
+            path: the file.
+            space: its space; the one of archgen that the file names unless given.
+
+        Raises:
+            CheckpointError: the file is missing, cut short, edited, of a newer format, or made for another space.
+        """
+        path = Path(path)
+        stored = read_predictor(path, space)
+        try:
+            predictor = Predictor(stored.space, stored.kind, seed=stored.seed)
+            predictor.graphs, predictor.labels, predictor.names = (
+                tuple(stored.graphs),
+                stored.labels,
+                tuple(stored.names),
+            )
+            predictor._outputs = tuple(
+                restore_output(predictor.encodings, stored.kind, predictor.graphs, column, state)
+                for column, state in zip(stored.labels.T, stored.states, strict=True)
+            )
+        except BROKEN as error:
+            raise not_whole(path, error) from error
+        return predictor
 
     def _checked(self, graphs: Sequence[ArchGraph]) -> Sequence[ArchGraph]:
         for graph in dict.fromkeys(graphs):

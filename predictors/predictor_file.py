@@ -1,54 +1,73 @@
-"""A predictor in one safetensors file: labels and what was learned as tensors, the rest JSON. Loading runs no code."""
+"""A predictor in one safetensors file: labels and learned numbers as tensors, the rest JSON. Loading runs no code."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from safetensors import SafetensorError
 from torch import Tensor
 
+from graphs.archgraph import ArchGraph
 from graphs.errors import ArchgenError, CheckpointError
 from graphs.space import SearchSpace
 from graphs.spaces.catalogue import get_space
 from graphs.tensor_file import read_tensor_file, write_tensor_file
-from predictors.predictor import Predictor
 
 FORMAT = 1
 WHAT = "predictor"
+BROKEN = (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError, ArchgenError)
+"""What a file that is none, or not whole, raises on the way."""
 
 
-def save_predictor(predictor: Predictor, path: Path | str) -> None:
-    """Write `path` in one move, so that a crash leaves the old file or the new one, never half of one.
+@dataclass(frozen=True, eq=False)
+class StoredPredictor:
+    """What a file holds.
 
-    Raises:
-        EvaluationError: nothing has been fitted.
-        CheckpointError: the file cannot be written.
+    Args:
+        space, kind, seed: of the predictor.
+        names: of its properties; o in all.
+        graphs: the labelled architectures.
+        labels: of each property.
+        states: what restores each output, besides the labels.
     """
-    path = Path(path)
-    predictor.require_fitted()
-    space = predictor.space
+
+    space: SearchSpace
+    kind: str
+    seed: int
+    names: Sequence[str]
+    graphs: Sequence[ArchGraph]
+    labels: Float[Tensor, "n o"]
+    states: Sequence[Mapping[str, Tensor]]
+
+
+def write_predictor(stored: StoredPredictor, path: Path) -> None:
+    """Write `path`, whole or not at all; raises `CheckpointError` where it cannot be written."""
+    space = stored.space
     header = {
         "what": WHAT,
         "format": FORMAT,
         "space": space.name,
         "fingerprint": space.fingerprint,
-        "kind": predictor.kind,
-        "seed": predictor.seed,
-        "names": predictor.names,
-        "graphs": [space.format(graph) for graph in predictor.graphs],
+        "kind": stored.kind,
+        "seed": stored.seed,
+        "names": list(stored.names),
+        "graphs": [space.format(graph) for graph in stored.graphs],
     }
-    tensors = {
-        f"{number}/{key}": tensor for number, state in enumerate(predictor.states()) for key, tensor in state.items()
+    states = {
+        f"{number}/{key}": tensor.contiguous().clone()
+        for number, state in enumerate(stored.states)
+        for key, tensor in state.items()
     }
-    found = {"labels": predictor.labels, **{key: one.contiguous().clone() for key, one in tensors.items()}}
-    write_tensor_file(path, found, header, WHAT)
+    write_tensor_file(path, {"labels": stored.labels, **states}, header, WHAT)
 
 
-def load_predictor(path: Path | str, space: SearchSpace | None = None) -> Predictor:
-    """The predictor kept in `path`.
+def read_predictor(path: Path, space: SearchSpace | None) -> StoredPredictor:
+    """The inverse.
 
     Args:
         path: the file.
@@ -57,19 +76,23 @@ def load_predictor(path: Path | str, space: SearchSpace | None = None) -> Predic
     Raises:
         CheckpointError: the file is missing, cut short, edited, of a newer format, or made for another space.
     """
-    path = Path(path)
     try:
         header, tensors = read_tensor_file(path)
-        return _restored(path, header, tensors, space)
+        return _checked(path, header, tensors, space)
     except CheckpointError:
         raise
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError, ArchgenError) as error:
-        raise CheckpointError(f"{path}: not a whole predictor ({error}); delete it and fit it again") from error
+    except BROKEN as error:
+        raise not_whole(path, error) from error
 
 
-def _restored(
+def not_whole(path: Path, error: Exception) -> CheckpointError:
+    """What to say of a file whose content cannot be used."""
+    return CheckpointError(f"{path}: not a whole predictor ({error}); delete it and fit it again")
+
+
+def _checked(
     path: Path, header: Mapping[str, Any], tensors: dict[str, Tensor], space: SearchSpace | None
-) -> Predictor:
+) -> StoredPredictor:
     if header.get("what") != WHAT:
         raise CheckpointError(f"{path}: this file holds no predictor; make one with archgen fit")
     if header["format"] != FORMAT:
@@ -92,5 +115,4 @@ def _restored(
     for name, tensor in tensors.items():
         number, key = name.split("/", 1)
         states[int(number)][key] = tensor
-    predictor = Predictor(space, header["kind"], seed=header["seed"])
-    return predictor.restore(graphs, labels, header["names"], states)
+    return StoredPredictor(space, header["kind"], header["seed"], header["names"], graphs, labels, states)

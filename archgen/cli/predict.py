@@ -19,7 +19,6 @@ from graphs.errors import InvalidOption
 from graphs.spaces.catalogue import get_space
 from predictors.mixture import Mixture
 from predictors.predictor import Predictor
-from predictors.predictor_file import load_predictor, save_predictor
 
 CHUNK = 10_000
 """Graphs that are predicted at a time."""
@@ -54,7 +53,7 @@ def run_fit(
     started = time.perf_counter()
     predictor.fit(known.graphs, torch.stack([known.columns[name] for name in names], 1), names)
     seconds = time.perf_counter() - started
-    save_predictor(predictor, out)
+    predictor.save(out)
     found: dict[str, Any] = {
         "out": str(out),
         "space": space.name,
@@ -82,7 +81,7 @@ def run_predict(model: Path, graphs: Path, out: Path, threads: int, as_json: boo
     """
     _set_threads(threads)
     require_place(out, model, graphs)
-    predictor = load_predictor(model)
+    predictor = Predictor.load(model)
     asked = read_graphs(graphs, predictor.space)
     started = time.perf_counter()
     with written(out) as file:
