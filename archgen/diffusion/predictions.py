@@ -16,6 +16,8 @@ CHUNK = 2048
 """Rows evaluated at once: what fits the cache is fastest."""
 PAIRS = 1 << 18
 """Pairs of nodes in these rows at most, so that memory does not grow with the graphs."""
+COMPANY = 16
+"""Rows that are evaluated together at least: matrices of fewer go through other kernels, which round otherwise."""
 
 
 class Predictions:
@@ -55,7 +57,7 @@ class Predictions:
         device = self._denoiser.offsets.device
         parts = []
         for rows in torch.split(values, max(1, min(CHUNK, PAIRS // self._denoiser.n**2))):
-            pair = rows.to(device).expand(max(2, len(rows)), -1)  # a row alone may be rounded otherwise than in company
-            level = None if self._level is None else torch.full((len(pair),), self._level, device=device)
-            parts.append(self._denoiser(pair, level)[: len(rows)].cpu())
+            company = rows.to(device)[torch.arange(max(COMPANY, len(rows)), device=device) % len(rows)]
+            level = None if self._level is None else torch.full((len(company),), self._level, device=device)
+            parts.append(self._denoiser(company, level)[: len(rows)].cpu())
         return torch.cat(parts)

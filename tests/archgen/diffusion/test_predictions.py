@@ -72,7 +72,7 @@ def test_equal_rows_of_a_large_space_are_evaluated_at_once(tree_space, monkeypat
     predict, seen = Predictions(denoiser), recorded(denoiser)
     hidden = layout.hidden.repeat(500, 1)
     assert torch.equal(predict(hidden), predict(hidden[:1]).expand(500, -1, -1))
-    assert max(map(len, seen)) <= 2
+    assert max(map(len, seen)) <= module.COMPANY
 
 
 def test_large_graphs_are_evaluated_in_smaller_parts(tree_space, monkeypatch) -> None:
@@ -81,7 +81,7 @@ def test_large_graphs_are_evaluated_in_smaller_parts(tree_space, monkeypatch) ->
     layout = layout_of(tree_space)
     denoiser = new_denoiser(layout, SIZE, 0).eval()
     values, seen = partly_hidden(layout, 50), recorded(denoiser)
-    for pairs, most in ((10 * denoiser.n**2, 10), (0, 2)):  # a row alone goes twice
+    for pairs, most in ((20 * denoiser.n**2, 20), (0, module.COMPANY)):  # a row alone goes in company
         seen.clear()
         monkeypatch.setattr(module, "PAIRS", pairs)
         torch.testing.assert_close(Predictions(denoiser)(values), denoiser(values), rtol=1e-5, atol=1e-5)
