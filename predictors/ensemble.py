@@ -100,7 +100,7 @@ def fit_ensemble(
         network: makes one with its weights drawn.
         inputs: of graphs, for the network.
         labelled: n graphs and their labels, finite, on `scale` too.
-        folds: of each label, from 0 to below `FOLDS`; one fold has all labels of a network.
+        folds: of each label, from 0 to below `FOLDS`; one fold has all labels of a graph.
         scale: that of the labels.
         schedule: of the training.
         seed: where weights and order come from.

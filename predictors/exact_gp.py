@@ -14,6 +14,7 @@ from torch import Tensor
 from graphs.archgraph import ArchGraph
 from predictors.latent_model import Moments
 from predictors.scale import Scale, Sign
+from predictors.scale_state import scale_from, scale_numbers
 from predictors.slot_evidence import Learned, inflation, learn
 from predictors.slot_predictor import Warp
 
@@ -101,8 +102,7 @@ class ExactGP:
         return found
 
     def state(self) -> Mapping[str, Tensor]:
-        warp = self.scale.warp
-        numbers = [self.scale.sign, warp.top, warp.gap, warp.mean, warp.std, self.noise, self.inflation]
+        numbers = [*scale_numbers(self.scale), self.noise, self.inflation]
         parameters = _parameters(self.kernel)
         return {
             "numbers": torch.tensor(numbers, dtype=torch.float64),
@@ -167,9 +167,10 @@ def restore_exact_gp(
     Raises:
         ValueError: the state is not of this kernel.
     """
-    sign, top, gap, mean, std, noise, factor = state["numbers"].tolist()
-    if sign not in (1, -1) or not std > 0 or not noise > 0:
-        raise ValueError(f"a scale of sign {sign} and deviation {std}, a noise of {noise}")
+    *numbers, noise, factor = state["numbers"].tolist()
+    scale = scale_from(numbers)
+    if not noise > 0:
+        raise ValueError(f"a noise of {noise}")
     parameters = _parameters(kernel)
     sizes = [one.numel() for one in parameters]
     if state["parameters"].shape != (sum(sizes),):
@@ -177,7 +178,6 @@ def restore_exact_gp(
     with torch.no_grad():
         for one, value in zip(parameters, state["parameters"].split(sizes), strict=True):  # type: ignore[no-untyped-call]
             one.copy_(value.view_as(one))
-    scale = Scale(1 if sign == 1 else -1, Warp(top, gap, mean, std))
     return ExactGP(kernel, inputs, scale, noise, factor, inputs(graphs), scale(labels), graph_numbers(graphs))
 
 

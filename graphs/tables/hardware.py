@@ -8,7 +8,6 @@ latencies in milliseconds, energies in millijoules and operations per byte, for 
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from jaxtyping import Float
 from graphs.archgraph import ArchGraph
 from graphs.errors import InvalidArchitecture, TableError, unknown_name
 from graphs.spaces.nasbench201 import NasBench201
+from graphs.tables.table_path import table_path
 
 FOLDER = "nasbench201_hardware"
 FILES = ("latency_27_devices_ms.csv", "hw_nas_bench.csv")
@@ -61,7 +61,7 @@ def load_hardware(file: str = FILES[0], folder: Path | None = None) -> HardwareT
     """
     if file not in FILES:
         raise unknown_name("hardware table", file, FILES)
-    path = (folder or _data_folder()) / FOLDER / file
+    path = table_path("the hardware tables need their files", f"{FOLDER}/{file}", folder)
     space = NasBench201()
     try:
         with path.open(newline="") as opened:
@@ -85,12 +85,3 @@ def whole_milliseconds(column: Float[np.ndarray, " b"]) -> bool:
     """Whether every measurement of a latency in milliseconds is a whole number: a clock too coarse to rank cells."""
     measured = column[np.isfinite(column)]
     return bool((measured == measured.round()).all())
-
-
-def _data_folder() -> Path:
-    folder = os.environ.get("ARCHGEN_DATA")
-    if not folder:
-        raise TableError(
-            f"the hardware tables need their files: set ARCHGEN_DATA to the folder that holds {FOLDER}/{FILES[0]}"
-        )
-    return Path(folder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from graphs.errors import TableError, unknown_name
 from graphs.spaces.nasbench201 import NasBench201
 from graphs.tables.table import BenchmarkTable
+from graphs.tables.table_path import table_path
 
 _SHARED = {"params": "params_millions", "macs": "macs_millions"}
 _COLUMNS = {
@@ -43,7 +43,7 @@ def load_nasbench201(task: str, folder: Path | None = None) -> BenchmarkTable:
     """
     if task not in TASKS:
         raise unknown_name("task", task, TASKS)
-    path = (folder or _data_folder()) / "nasbench201" / "nasbench201.csv"
+    path = table_path("NAS-Bench-201 needs its table", "nasbench201/nasbench201.csv", folder)
     wanted = _COLUMNS[task]
     space = NasBench201()
     try:
@@ -60,12 +60,3 @@ def load_nasbench201(task: str, folder: Path | None = None) -> BenchmarkTable:
     if len(rows) != space.size:
         raise TableError(f"{path}: expected {space.size} cells, got {len(rows)}; fetch the file again")
     return BenchmarkTable(space, task, space.format, rows, columns)
-
-
-def _data_folder() -> Path:
-    folder = os.environ.get("ARCHGEN_DATA")
-    if not folder:
-        raise TableError(
-            "NAS-Bench-201 needs its table: set ARCHGEN_DATA to the folder that holds nasbench201/nasbench201.csv"
-        )
-    return Path(folder)

@@ -7,7 +7,6 @@ two can differ in accuracy.
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from jaxtyping import Float, Int
 from graphs.archgraph import ArchGraph
 from graphs.errors import InvalidArchitecture, TableError
 from graphs.spaces.ofa_mobilenetv3 import OfaMobileNetV3
+from graphs.tables.table_path import table_path
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ def load_subnets(folder: Path | None = None) -> Subnets:
     Raises:
         TableError: the folder is not named, or the file is missing, empty, or has a row that is no measured subnet.
     """
-    path = (folder or _data_folder()) / "ofa_mobilenetv3" / "subnets.csv"
+    path = table_path("the Once-for-All subnets need their table", "ofa_mobilenetv3/subnets.csv", folder)
     try:
         with path.open(newline="") as file:
             table = list(csv.DictReader(file))
@@ -81,13 +81,3 @@ def _read_row(row: Mapping[str, str]) -> tuple[ArchGraph, int, int, float, str]:
     if params < 1 or macs < 1 or not 0 <= top1 <= 100:
         raise ValueError(f"{params} parameters, {macs} MACs and {top1} % correct cannot be")
     return graph, params, macs, top1, row["run"]
-
-
-def _data_folder() -> Path:
-    folder = os.environ.get("ARCHGEN_DATA")
-    if not folder:
-        raise TableError(
-            "the Once-for-All subnets need their table: set ARCHGEN_DATA to the folder that holds "
-            "ofa_mobilenetv3/subnets.csv"
-        )
-    return Path(folder)

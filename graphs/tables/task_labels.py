@@ -8,7 +8,6 @@ where cell and task are the same.
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from jaxtyping import Bool, Float, Int
 from graphs.archgraph import ArchGraph
 from graphs.errors import InvalidArchitecture, TableError
 from graphs.spaces.nasbench201 import NasBench201
+from graphs.tables.table_path import table_path
 
 CLASSES = 20
 """Classes of a task."""
@@ -69,7 +69,7 @@ def load_task_labels(folder: Path | None = None) -> TaskLabels:
         TableError: the folder is not named, or the file is missing, empty, has a row that is no label of a task, or
             gives a task two lists of classes.
     """
-    path = (folder or _data_folder()) / "metad2a_tasks" / "tasks.csv"
+    path = table_path("the task labels need their table", "metad2a_tasks/tasks.csv", folder)
     try:
         with path.open(newline="") as file:
             table = list(csv.DictReader(file))
@@ -108,12 +108,3 @@ def _read_row(space: NasBench201, row: Mapping[str, str]) -> tuple[int, ArchGrap
     if len(classes) != CLASSES or classes[0] < 1:
         raise ValueError(f"expected {CLASSES} different classes from 1 on, got {row['classes']!r}")
     return task, space.parse(row["arch"]), accuracy, classes
-
-
-def _data_folder() -> Path:
-    folder = os.environ.get("ARCHGEN_DATA")
-    if not folder:
-        raise TableError(
-            "the task labels need their table: set ARCHGEN_DATA to the folder that holds metad2a_tasks/tasks.csv"
-        )
-    return Path(folder)

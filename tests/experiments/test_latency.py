@@ -1,37 +1,16 @@
 """The latency scripts run on little data and print what their page shows."""
 
-import runpy
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
-
 Run = Callable[..., list[str]]
+Cells = Callable[[list[str]], list[str]]
 
 
-@pytest.fixture
-def run(data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """A function from a script and its options to the lines that it prints; in this process, to spare imports."""
-    monkeypatch.setenv("ARCHGEN_DATA", str(data_dir))
-    monkeypatch.syspath_prepend(EXPERIMENTS)
-
-    def lines(script: str, *words: str) -> list[str]:
-        monkeypatch.setattr(sys, "argv", [script, *words])
-        runpy.run_path(str(EXPERIMENTS / script), run_name="__main__")
-        return capsys.readouterr().out.splitlines()
-
-    return lines
-
-
-def first_cells(lines: list[str]) -> list[str]:
-    return [line.split("|")[1].strip() for line in lines if line.startswith("|")]
-
-
-def test_columns_and_their_noise(run: Run) -> None:
+def test_columns_and_their_noise(run: Run, first_cells: Cells) -> None:
     lines = run("latency.py", "tables", "--only", "fpga", "pixel2")
     assert first_cells(lines) == ["column", "---", "fpga", "pixel2"]
     assert lines[2].split("|")[5].strip() == "1.000"
@@ -39,21 +18,21 @@ def test_columns_and_their_noise(run: Run) -> None:
 
 
 @pytest.mark.slow
-def test_devices(run: Run) -> None:
+def test_devices(run: Run, first_cells: Cells) -> None:
     lines = run("latency.py", "devices", "--only", "fpga", "--seeds", "1", "--first-seed", "1000", "--labels", "30")
     assert first_cells(lines) == ["column", "---", "fpga"]
     assert float(next(line for line in lines if line.startswith("| fpga")).split("|")[2].split()[0]) > 0.9
 
 
 @pytest.mark.slow
-def test_transfer(run: Run) -> None:
+def test_transfer(run: Run, first_cells: Cells) -> None:
     words = ("--seeds", "1", "--first-seed", "1000", "--labels", "30")
     lines = run("latency.py", "transfer", "--only", "fpga", *words)
     assert first_cells(lines) == ["device", "---", "fpga", "mean"] * 2
     assert first_cells(run("latency.py", "transfer", "--choose", "--only", "pixel3", *words))[2:] == ["pixel3", "mean"]
 
 
-def test_measured(run: Run, tmp_path: Path) -> None:
+def test_measured(run: Run, first_cells: Cells, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
     file = tmp_path / "measured.csv"
     lines = run("latency_measurements.py", "--out", str(file), "--graphs", "14", "--passes", "2")
