@@ -17,9 +17,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from archgen.diffusion.additive_law import AdditiveLaw, Part
-from archgen.properties import Condition
 from archgen.row_costs import AdditiveCost, Configurations
 from archgen.wishes import Properties
+from graphs.condition import Condition
 from predictors.additive import AdditivePredictor
 from predictors.slot_predictor import Warp
 

@@ -16,10 +16,10 @@ from archgen.generated import Generated, Teller
 from archgen.guided import source_for
 from archgen.labels import Labels, read_labels
 from archgen.learned_source import WatchTilting
-from archgen.properties import Condition, parse_condition
 from archgen.session import MOST_SEED
 from archgen.sources import Source
 from archgen.wishes import By, Properties, Wish, gather_properties
+from graphs.condition import Condition, parse_condition
 from graphs.errors import InvalidOption
 from graphs.space import SearchSpace
 

@@ -18,9 +18,9 @@ from archgen.diffusion.tilting import (
     systematic,
     tilt_generator,
 )
-from archgen.properties import Condition
 from archgen.sources import LEAST, TRIES, Source, Unguided, unreachable
 from archgen.wishes import Properties, Wish
+from graphs.condition import Condition
 
 DEVIATIONS = 4.0
 """Strength, per deviation of the property, unless given: a normal law moves by that many."""

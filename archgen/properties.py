@@ -1,20 +1,14 @@
-"""Properties of an architecture that are computed rather than predicted, and the conditions that users set on them."""
+"""Properties of an architecture that are computed rather than predicted."""
 
 from __future__ import annotations
 
-import math
-import operator
-import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Literal, overload
+from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Bool, Shaped
 
 from gnn_search.benchmark_settings import BENCHMARK_SETTINGS
 from graphs.archgraph import ArchGraph
-from graphs.errors import InvalidOption, unknown_name
+from graphs.errors import unknown_name
 from graphs.space import SearchSpace
 from graphs.spaces.catalogue import SPACES
 from graphs.spaces.nas_bench_graph import NasBenchGraph
@@ -22,13 +16,8 @@ from graphs.spaces.nas_bench_graph_costs import parameter_count
 from graphs.tables.catalogue import tasks_of
 
 Cost = Callable[[ArchGraph], float]
-Operator = Literal["<=", ">="]
 DEFAULT_TASK = "cora"
 """Whose sizes the networks of nas-bench-graph have where no task is named."""
-FORM = "expected a name, <= or >=, and a finite number, such as params<=1.0"
-_NAME = r"[^\s<>=!]+"
-_CONDITION = re.compile(rf"\s*(?P<name>{_NAME})?\s*(?P<operator>[<>=!]+)(?P<number>.*)", re.DOTALL)
-_COMPARE = {"<=": operator.le, ">=": operator.ge}
 
 
 def known_costs(space: SearchSpace, task: str | None) -> dict[str, Cost]:
@@ -52,85 +41,6 @@ def known_costs(space: SearchSpace, task: str | None) -> dict[str, Cost]:
     if isinstance(space, NasBenchGraph):
         costs["params"] = _parameters(task or DEFAULT_TASK)
     return costs
-
-
-@dataclass(frozen=True)
-class Condition:
-    """A bound on a property, itself allowed.
-
-    Args:
-        name: the property; not empty, without spaces, `<`, `>`, `=` and `!`.
-        operator: "<=" or ">=".
-        value: the bound, finite, in the property's unit.
-
-    Raises:
-        InvalidOption: one of these that cannot be used.
-    """
-
-    name: str
-    operator: Operator
-    value: float
-
-    def __post_init__(self) -> None:
-        known = self.operator in _COMPARE
-        if not known or not re.fullmatch(_NAME, self.name) or not math.isfinite(self.value):
-            raise InvalidOption(f"condition {self.name!r} {self.operator} {self.value}: {FORM}")
-
-    @property
-    def text(self) -> str:
-        """As `parse_condition` reads it, without loss: `params<=1`."""
-        return f"{self.name}{self.operator}{repr(float(self.value)).removesuffix('.0')}"
-
-    @overload
-    def holds(self, value: float) -> bool: ...
-
-    @overload
-    def holds(self, value: Shaped[np.ndarray, "*shape"]) -> Bool[np.ndarray, "*shape"]: ...
-
-    def holds(self, value: float | Shaped[np.ndarray, "*shape"]) -> bool | Bool[np.ndarray, "*shape"]:
-        """Whether `value`, or each number of an array, keeps the bound; NaN does not."""
-        kept = _COMPARE[self.operator](value, self.value)
-        return np.asarray(kept) if isinstance(value, np.ndarray) else bool(kept)
-
-
-def parse_condition(text: str) -> Condition:
-    """The condition that a user wrote, such as `params<=1.0` or `accuracy >= 94`.
-
-    Raises:
-        InvalidOption: another form, another comparison, or no finite number.
-    """
-    found = _CONDITION.fullmatch(text)
-    if found is None or found["name"] is None:
-        raise InvalidOption(f"condition {text!r}: {FORM}")
-    name, sign, number = found["name"], found["operator"], found["number"].strip()
-    if sign in ("<", ">"):
-        raise InvalidOption(f"condition {text!r}: use {sign}= in place of {sign}; {FORM}")
-    if sign not in _COMPARE:
-        raise InvalidOption(f"condition {text!r}: {sign!r} is neither <= nor >=; {FORM}")
-    try:
-        value = float(number)
-    except ValueError:
-        raise InvalidOption(f"condition {text!r}: {number or 'nothing'} is not a number; {FORM}") from None
-    if not math.isfinite(value):
-        raise InvalidOption(f"condition {text!r}: {number} is not finite; {FORM}")
-    return Condition(name, "<=" if sign == "<=" else ">=", value)
-
-
-def contradictions(conditions: Iterable[Condition]) -> None:
-    """Raise `InvalidOption`, naming the two, where no number can meet both of two conditions on one property."""
-    lowest: dict[str, Condition] = {}
-    highest: dict[str, Condition] = {}
-    for condition in conditions:
-        name, value = condition.name, condition.value
-        if condition.operator == "<=" and (name not in highest or value < highest[name].value):
-            highest[name] = condition
-        if condition.operator == ">=" and (name not in lowest or value > lowest[name].value):
-            lowest[name] = condition
-    for name in highest:
-        if name in lowest and lowest[name].value > highest[name].value:
-            raise InvalidOption(
-                f"no {name} meets both {highest[name].text} and {lowest[name].text}; drop or widen one of them"
-            )
 
 
 def _tasks_of(space: SearchSpace) -> tuple[str, ...]:

@@ -12,8 +12,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from archgen.diffusion.additive_law import part_configurations
-from archgen.properties import Condition
 from graphs.archgraph import ArchGraph
+from graphs.condition import Condition
 from graphs.layout import Layout
 
 Configurations = list[tuple[tuple[int, ...], Int[Tensor, "_ _"]]]

@@ -11,8 +11,8 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from archgen.diffusion.generator import CHUNK, DiffusionGenerator
-from archgen.properties import Condition
 from archgen.wishes import Properties, Wish
+from graphs.condition import Condition
 from graphs.errors import InvalidOption
 
 SHARPNESS = 0.6

@@ -12,8 +12,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from archgen.labels import Labels, Predictor, fit_predictor
-from archgen.properties import Condition, contradictions, known_costs
+from archgen.properties import known_costs
 from archgen.row_costs import RowCost, row_cost
+from graphs.condition import Condition, contradictions
 from graphs.errors import InvalidOption, UnknownName, unknown_name
 from graphs.layout import Layout
 from predictors.encodings import Encodings

@@ -38,8 +38,9 @@ from archgen.diffusion.listed_law import ListedLaw, all_rows, tilted
 from archgen.diffusion.predictions import Predictions
 from archgen.diffusion.tilting import TiltConfig, tilt_generator
 from archgen.diffusion.training import DiffusionModule, TrainingConfig, train_generator, usual_config, usual_size
-from archgen.properties import known_costs, parse_condition
+from archgen.properties import known_costs
 from archgen.row_costs import AdditiveCost, row_cost
+from graphs.condition import parse_condition
 from graphs.layout import Layout, layout_of
 from graphs.spaces.catalogue import CELL_OPERATIONS, get_space
 from graphs.spaces.free_dag import FreeDag

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bo.pareto import front, non_dominated
 from bo.records import CampaignConfig, History, Objective, Proposal, Trial
 from bo.store import Store
 from bo.strategies.strategy import Strategy
@@ -35,7 +36,9 @@ class Campaign:
         config: what decides the proposals; a store that holds another configuration is refused.
         store: where every step is kept.
         strategy: proposes candidates; may be None for reading.
-        reference: what is known of the task beforehand: `best` and `mean` of the objective.
+        reference: what is known of the task beforehand: `best` and `mean` of the first objective, and
+            `reference_point/` with each metric for the hypervolume.
+        costs: metrics that follow from a graph without evaluation; they stand in the place of what evaluators say.
 
     Raises:
         StoreError: the store holds another campaign.
@@ -48,6 +51,7 @@ class Campaign:
         store: Store,
         strategy: Strategy | None = None,
         reference: Mapping[str, float] | None = None,
+        costs: Mapping[str, Callable[[ArchGraph], float]] | None = None,
     ) -> None:
         kept = store.read_config()
         if kept is None:
@@ -57,6 +61,7 @@ class Campaign:
                 f"{store.path.parent}: holds another campaign ({_difference(kept, config)}); choose another --dir"
             )
         self.space, self.config, self.store, self.strategy = space, config, store, strategy
+        self.costs = dict(costs or {})
         self.reference: dict[str, float] = store.read_meta("reference") or {}
         self._trials = {trial.number: trial for trial in store.trials()}
         self._orphans = [trial.number for trial in self._trials.values() if trial.status == "pending"]
@@ -67,7 +72,8 @@ class Campaign:
 
     @property
     def history(self) -> History:
-        return History(tuple(self._trials.values()), self.objective)
+        config = self.config
+        return History(tuple(self._trials.values()), config.objective, config.others, config.constraints)
 
     def ask(self, count: int | None = None) -> list[Trial]:
         """The next candidates: those that an earlier process asked for and never told, else one new step.
@@ -102,7 +108,8 @@ class Campaign:
         """Record the metrics of a candidate, numbers by name; the trial as it now stands.
 
         Raises:
-            EvaluationError: the objective is missing or not finite, or a metric is no number; the trial stays pending.
+            EvaluationError: an objective or a metric with a bound is missing or not finite, or a metric is no number;
+                the trial stays pending.
             StoreError: the trial has ended before.
         """
         try:
@@ -111,11 +118,13 @@ class Campaign:
             raise EvaluationError(
                 f"trial {trial.number}: expected metrics by name, each a number, got {metrics!r}"
             ) from error
-        value = told.get(self.objective.metric)
-        if value is None or not math.isfinite(value):
-            raise EvaluationError(
-                f"trial {trial.number}: expected a finite {self.objective.metric!r} among the metrics, got {value!r}"
-            )
+        told |= {name: float(cost(trial.graph)) for name, cost in self.costs.items()}
+        for name in self.config.goals:
+            value = told.get(name)
+            if value is None or not math.isfinite(value):
+                raise EvaluationError(
+                    f"trial {trial.number}: expected a finite {name!r} among the metrics, got {value!r}"
+                )
         return self._end(replace(trial, status="done", metrics=told))
 
     def fail(self, trial: Trial, reason: str) -> Trial:
@@ -151,20 +160,22 @@ class Campaign:
         """The best trial so far."""
         return self.history.best
 
+    def front(self) -> list[Trial]:
+        """The feasible trials that no other one beats in the campaign's objectives, best first objective first."""
+        return front(self.history)
+
     def pareto(self, directions: Mapping[str, bool]) -> list[Trial]:
-        """The trials that no other one beats, best objective first.
+        """The trials that no other one beats in metrics of one's choice, best first objective first.
 
         Args:
             directions: for each metric whether more of it is better; trials without a finite value are left out.
         """
         done = [t for t in self.history.done if all(math.isfinite(t.metrics.get(m, math.nan)) for m in directions)]
-        table = np.array([[t.metrics[m] * (1 if up else -1) for m, up in directions.items()] for t in done])
-        front = [
-            trial
-            for trial, row in zip(done, table, strict=True)
-            if not bool(((table >= row).all(1) & (table > row).any(1)).any())
-        ]
-        return sorted(front, key=lambda trial: (-self.history.gain(trial), trial.number))
+        signs = [1 if up else -1 for up in directions.values()]
+        table = np.array([[sign * t.metrics[m] for m, sign in zip(directions, signs, strict=True)] for t in done])
+        table = table.reshape(len(done), len(signs))
+        kept = [trial for trial, good in zip(done, non_dominated(table), strict=True) if good]
+        return sorted(kept, key=lambda trial: (-self.history.gain(trial), trial.number))
 
     def to_frame(self) -> pd.DataFrame:
         """One row a trial: number, step, arch, origin, parent, status, mean, std, and each metric."""

@@ -9,8 +9,13 @@ from functools import cached_property
 from typing import Literal
 
 from graphs.archgraph import ArchGraph
+from graphs.condition import Condition
 
-Status = Literal["pending", "done", "failed"]
+Status = Literal["pending", "done", "stopped", "failed"]
+"""Stopped: measured at a lower fidelity alone, and not promising enough to be measured in full."""
+Failure = Literal["error", "crash", "out_of_memory", "timeout", "bad_output", "not_finite", "worker_lost"]
+"""How an evaluation failed: it raised, its process died, needed too much memory or time, it answered in a wrong form or
+with numbers that are not finite, or one worker after another vanished with it."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,8 @@ class CampaignConfig:
         threads: threads of the numeric libraries; part of it because sums depend on it in their last bits.
         distinct: "network" evaluates each network once, "description" each description once.
         options: what else the strategy was told, by name.
+        others: further objectives; `objective` is the first one.
+        constraints: what an architecture must keep to count as a solution.
     """
 
     space: str
@@ -50,6 +57,18 @@ class CampaignConfig:
     threads: int = 1
     distinct: Literal["network", "description"] = "network"
     options: Mapping[str, int] = field(default_factory=dict)
+    others: tuple[Objective, ...] = ()
+    constraints: tuple[Condition, ...] = ()
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        return (self.objective, *self.others)
+
+    @property
+    def goals(self) -> tuple[str, ...]:
+        """The metrics that every evaluated trial must have: those of objectives and constraints."""
+        named = [*(one.metric for one in self.objectives), *(one.name for one in self.constraints)]
+        return tuple(dict.fromkeys(named))
 
 
 @dataclass(frozen=True)
@@ -74,7 +93,13 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Trial:
-    """One query of a campaign: a proposal with its number, its identity and, once told, its metrics."""
+    """One query of a campaign: a proposal with its number, its identity and, once told, its metrics.
+
+    Args:
+        error: why it failed, for people.
+        failure: how it failed; None where it did not.
+        cost: what its evaluation took, in the unit that the evaluator reports, if it does.
+    """
 
     number: int
     step: int
@@ -84,6 +109,8 @@ class Trial:
     status: Status = "pending"
     metrics: Mapping[str, float] = field(default_factory=dict)
     error: str | None = None
+    failure: Failure | None = None
+    cost: float | None = None
 
     @property
     def graph(self) -> ArchGraph:
@@ -92,10 +119,23 @@ class Trial:
 
 @dataclass(frozen=True)
 class History:
-    """Everything a strategy may look at: all trials so far, in the order in which they were asked."""
+    """Everything a strategy may look at: all trials so far, in the order in which they were asked.
+
+    Args:
+        trials: all of them.
+        objective: the first objective.
+        others: further objectives.
+        constraints: what a trial must keep to be feasible.
+    """
 
     trials: tuple[Trial, ...]
     objective: Objective
+    others: tuple[Objective, ...] = ()
+    constraints: tuple[Condition, ...] = ()
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        return (self.objective, *self.others)
 
     @cached_property
     def done(self) -> tuple[Trial, ...]:
@@ -106,27 +146,51 @@ class History:
         return tuple(trial for trial in self.trials if trial.status == "pending")
 
     @cached_property
+    def ended(self) -> tuple[Trial, ...]:
+        """The queries spent."""
+        return tuple(trial for trial in self.trials if trial.status != "pending")
+
+    @cached_property
+    def feasible(self) -> tuple[Trial, ...]:
+        """Evaluated trials that keep every constraint."""
+        return tuple(trial for trial in self.done if self.violation(trial) == 0)
+
+    @cached_property
     def seen(self) -> frozenset[str]:
         """Identities that must not be proposed again."""
         return frozenset(trial.identity for trial in self.trials)
 
     def gain(self, trial: Trial) -> float:
-        """The trial's objective, larger is better."""
+        """The trial's first objective, larger is better."""
         return self.objective.gain(trial.metrics)
+
+    def gains(self, trial: Trial) -> tuple[float, ...]:
+        """All objectives of the trial, larger is better."""
+        return tuple(objective.gain(trial.metrics) for objective in self.objectives)
+
+    def violation(self, trial: Trial) -> float:
+        """By how much the trial breaks the constraints: the sum of what each is missed by, relative to its bound."""
+        return math.fsum(one.excess(trial.metrics[one.name]) for one in self.constraints)
+
+    def merit(self, trial: Trial) -> tuple[float, float]:
+        """Orders evaluated trials: the less they break the constraints, then the larger their first objective."""
+        return -self.violation(trial), self.gain(trial)
 
     @property
     def best(self) -> Trial | None:
-        """The best evaluated trial, the earlier one where two are equal; None before the first."""
-        return max(self.done, key=lambda trial: (self.gain(trial), -trial.number), default=None)
+        """The feasible trial with the best first objective, the earlier one of equals; None before the first."""
+        return max(self.feasible, key=lambda trial: (self.gain(trial), -trial.number), default=None)
 
     def best_so_far(self) -> list[float]:
-        """The best objective value after each trial that has ended, in the metric's own sign; NaN before the first."""
+        """The best first objective of feasible trials after each trial that has ended, in the metric's own sign.
+
+        NaN before the first.
+        """
         curve, best = [], -math.inf
-        for trial in self.trials:
-            if trial.status == "done":
+        for trial in self.ended:
+            if trial.status == "done" and self.violation(trial) == 0:
                 best = max(best, self.gain(trial))
-            if trial.status != "pending":
-                curve.append(math.nan if best == -math.inf else best if self.objective.maximize else -best)
+            curve.append(math.nan if best == -math.inf else best if self.objective.maximize else -best)
         return curve
 
 

@@ -16,8 +16,8 @@ from urllib.parse import quote
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from bo.records import CampaignConfig, Objective, Trial
-from bo.store_schema import META, METADATA, SCHEMA, STEPS, TRIALS, from_row, to_row
+from bo.records import CampaignConfig, Trial
+from bo.store_schema import ADDED, META, METADATA, SCHEMA, STEPS, TRIALS, config_from_dict, from_row, to_row
 from graphs.errors import InvalidArchitecture, StoreError
 
 
@@ -75,7 +75,7 @@ class Store:
         """The campaign's configuration; None in a store that was just created."""
         found = self.read_meta("config")
         with self._damage():
-            return None if found is None else CampaignConfig(**{**found, "objective": Objective(**found["objective"])})
+            return None if found is None else config_from_dict(found)
 
     def write_config(self, config: CampaignConfig, reference: Mapping[str, float]) -> None:
         """Keep the configuration and what a table tells of the task: `best` and `mean` of the objective."""
@@ -97,7 +97,12 @@ class Store:
                 sa.update(TRIALS)
                 .where(TRIALS.c.number == trial.number, TRIALS.c.status == "pending")
                 .values(
-                    status=trial.status, metrics=json.dumps(dict(trial.metrics)), error=trial.error, told_at=time.time()
+                    status=trial.status,
+                    metrics=json.dumps(dict(trial.metrics)),
+                    error=trial.error,
+                    failure=trial.failure,
+                    cost=trial.cost,
+                    told_at=time.time(),
                 )
             )
             if ended.rowcount != 1:
@@ -144,6 +149,16 @@ class Store:
             raise StoreError(
                 f"{self.path}: written by a newer archgen (schema {found}, this one reads {SCHEMA}); upgrade"
             )
+        if int(found) < SCHEMA:
+            self._migrate(int(found))
+
+    def _migrate(self, found: int) -> None:
+        """Give a store of an older schema the columns that it lacks; nothing that is kept changes."""
+        with self._transaction() as db:
+            for column in (column for schema in range(found + 1, SCHEMA + 1) for column in ADDED[schema]):
+                kind = column.type.compile(dialect=db.dialect)
+                db.exec_driver_sql(f"ALTER TABLE {column.table.name} ADD COLUMN {column.name} {kind}")
+            db.execute(sa.update(META).where(META.c.key == "schema").values(value=str(SCHEMA)))
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:

@@ -8,10 +8,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bo.records import Proposal, Trial
+from bo.records import CampaignConfig, Objective, Proposal, Trial
+from graphs.condition import Condition
 from graphs.graph_json import graph_from_json, graph_to_json
 
-SCHEMA = 1
+SCHEMA = 2
 METADATA = sa.MetaData()
 META = sa.Table("meta", METADATA, sa.Column("key", sa.String, primary_key=True), sa.Column("value", sa.Text))
 STEPS = sa.Table(
@@ -40,7 +41,11 @@ TRIALS = sa.Table(
     sa.Column("error", sa.Text),
     sa.Column("asked_at", sa.Float, nullable=False),
     sa.Column("told_at", sa.Float),
+    sa.Column("failure", sa.String),
+    sa.Column("cost", sa.Float),
 )
+ADDED = {2: (TRIALS.c.failure, TRIALS.c.cost)}
+"""The columns that a schema added; a store of an older one lacks them."""
 
 
 def to_row(trial: Trial, space: str) -> dict[str, Any]:
@@ -76,4 +81,18 @@ def from_row(row: Any) -> Trial:
         status=row["status"],
         metrics=json.loads(row["metrics"]),
         error=row["error"],
+        failure=row["failure"],
+        cost=row["cost"],
+    )
+
+
+def config_from_dict(kept: dict[str, Any]) -> CampaignConfig:
+    """The inverse of `dataclasses.asdict` on a configuration, once through JSON."""
+    return CampaignConfig(
+        **{
+            **kept,
+            "objective": Objective(**kept["objective"]),
+            "others": tuple(Objective(**one) for one in kept.get("others", ())),
+            "constraints": tuple(Condition(**one) for one in kept.get("constraints", ())),
+        }
     )

@@ -26,8 +26,8 @@ from archgen.diffusion.generator import DiffusionGenerator
 from archgen.diffusion.sampler import sample_rows
 from archgen.diffusion.training import train_generator, usual_config
 from archgen.fidelity import between_halves, compare
-from archgen.properties import Condition
 from archgen.row_costs import AdditiveCost, row_cost
+from graphs.condition import Condition
 from graphs.layout import Layout, layout_of
 from graphs.spaces.catalogue import get_space
 from graphs.tables.ofa_mobilenetv3 import load_subnets

@@ -24,8 +24,8 @@ from archgen.diffusion.tilting import TiltConfig, TiltedGenerator, tilt_generato
 from archgen.diffusion.training import train_generator, usual_config
 from archgen.learned_source import learned_source
 from archgen.listed_source import listed_source
-from archgen.properties import Condition
 from archgen.wishes import Wish, gather_properties
+from graphs.condition import Condition
 from graphs.layout import Layout, layout_of
 from graphs.spaces.catalogue import get_space
 from graphs.tables.catalogue import load_table

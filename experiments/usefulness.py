@@ -44,9 +44,10 @@ from archgen.diffusion.listed_law import ListedLaw, all_rows
 from archgen.diffusion.training import train_generator, usual_config
 from archgen.guided import source_for
 from archgen.labels import Labels, fit_predictor
-from archgen.properties import Condition, known_costs
+from archgen.properties import known_costs
 from archgen.row_costs import RowCost, row_cost
 from archgen.wishes import By, Properties, Wish
+from graphs.condition import Condition
 from graphs.layout import Layout, layout_of
 from graphs.spaces.catalogue import get_space
 from graphs.spaces.ofa_mobilenetv3 import EXPANSIONS, KERNELS, LAYERS

@@ -15,8 +15,9 @@ from archgen.diffusion.generator import CHUNK, DiffusionGenerator
 from archgen.generated import Generated
 from archgen.generation import generate
 from archgen.labels import read_labels
-from archgen.properties import known_costs, parse_condition
+from archgen.properties import known_costs
 from archgen.session import MOST_SEED
+from graphs.condition import parse_condition
 from graphs.errors import InvalidArchitecture, InvalidOption, UnknownName
 from graphs.graph_json import graph_from_dict
 from graphs.spaces.catalogue import get_space

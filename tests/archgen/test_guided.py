@@ -18,10 +18,10 @@ from archgen.diffusion.tilting import TiltConfig
 from archgen.guided import source_for
 from archgen.labels import Labels
 from archgen.listed_source import ExactListed
-from archgen.properties import parse_condition
 from archgen.row_costs import small_parts
 from archgen.sources import Unguided
 from archgen.wishes import Properties, Wish, gather_properties
+from graphs.condition import parse_condition
 from graphs.errors import InvalidOption
 from graphs.layout import layout_of
 from graphs.spaces.catalogue import get_space

@@ -10,9 +10,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archgen.properties import Condition, known_costs
+from archgen.properties import known_costs
 from archgen.row_costs import AdditiveCost, GraphCost, row_cost, small_parts
 from graphs.archgraph import ArchGraph
+from graphs.condition import Condition
 from graphs.layout import Layout, layout_of
 from graphs.spaces.catalogue import get_space
 from graphs.spaces.nas_bench_graph import OPERATIONS as LAYERS

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from archgen.labels import Labels
-from archgen.properties import known_costs, parse_condition
+from archgen.properties import known_costs
 from archgen.wishes import By, Properties, Wish, gather_properties
+from graphs.condition import parse_condition
 from graphs.errors import InvalidOption, UnknownName
 from graphs.layout import layout_of
 from graphs.spaces.catalogue import get_space

@@ -13,11 +13,22 @@ import pytest
 from bo.records import CampaignConfig, Objective, Proposal, Trial
 from bo.store import Store
 from bo.store_schema import SCHEMA
+from graphs.condition import Condition
 from graphs.errors import StoreError
 from graphs.space import SearchSpace
 
 CONFIG = CampaignConfig(
-    "chain", "toy", "archgen", Objective("loss", maximize=False), 7, 3, 2, "description", {"generator_steps": 9}
+    "chain",
+    "toy",
+    "archgen",
+    Objective("loss", maximize=False),
+    7,
+    3,
+    2,
+    "description",
+    {"generator_steps": 9},
+    (Objective("accuracy"),),
+    (Condition("latency", "<=", 5.0),),
 )
 
 
@@ -40,7 +51,7 @@ def test_round_trip_to_the_last_bit(path: Path, chain: SearchSpace) -> None:
         store.write_config(CONFIG, {"best": 1 / 3})
         store.add_step(trials, "chain", state, {"pool": {"random": 2}, "text": "ü"}, 0.25)
         store.tell(done := trial(chain, 0, status="done", metrics={"loss": 0.1 + 0.2, "cost": 2.0}))
-        store.tell(failed := trial(chain, 1, status="failed", error="ValueError: ü\nsecond line"))
+        store.tell(failed := trial(chain, 1, status="failed", error="ü\nsecond line", failure="crash", cost=2.5))
     with closing(Store(path)) as store:
         assert store.read_config() == CONFIG
         assert store.read_meta("reference") == {"best": 1 / 3}
@@ -48,6 +59,21 @@ def test_round_trip_to_the_last_bit(path: Path, chain: SearchSpace) -> None:
         assert store.trials() == [done, failed, trials[2]]
         (step,) = store.steps()
     assert step == {"step": 0, "random_state": state, "notes": {"pool": {"random": 2}, "text": "ü"}, "seconds": 0.25}
+
+
+def test_a_store_of_the_first_schema_is_given_what_it_lacks(path: Path, chain: SearchSpace) -> None:
+    with closing(Store(path, create=True)) as store:
+        store.add_step([trial(chain, 0), trial(chain, 1)], "chain", {}, {}, 0.0)
+        store.tell(done := trial(chain, 0, status="done", metrics={"loss": 1.0}))
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("ALTER TABLE trials DROP COLUMN failure")
+        db.execute("ALTER TABLE trials DROP COLUMN cost")
+        db.execute("UPDATE meta SET value = '1' WHERE key = 'schema'")
+    with closing(Store(path)) as store:
+        assert store.trials()[0] == done
+    with closing(Store(path, create=True)) as store:
+        store.tell(failed := trial(chain, 1, status="failed", error="no", failure="timeout"))
+        assert store.trials()[1] == failed
 
 
 def test_the_random_state_that_was_kept_draws_the_same_numbers(path: Path, chain: SearchSpace) -> None:
