@@ -73,7 +73,8 @@ class Campaign:
     @property
     def history(self) -> History:
         config = self.config
-        return History(tuple(self._trials.values()), config.objective, config.others, config.constraints)
+        trials = tuple(self._trials.values())
+        return History(trials, config.objective, config.others, config.constraints, self.reference)
 
     def ask(self, count: int | None = None) -> list[Trial]:
         """The next candidates: those that an earlier process asked for and never told, else one new step.

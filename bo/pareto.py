@@ -34,6 +34,22 @@ def front(history: History) -> list[Trial]:
     return sorted(kept, key=lambda trial: (-history.gain(trial), trial.number))
 
 
+def ranked(history: History, most: int) -> list[Trial]:
+    """The `most` most promising evaluated trials: the front of the feasible ones, the front of what is left, and so on;
+    then what breaks the constraints least."""
+    found, left = list[Trial](), list(history.feasible)
+    while left and len(found) < most:
+        good = non_dominated(np.array([history.gains(trial) for trial in left]))
+        layer = [trial for trial, one in zip(left, good, strict=True) if one]
+        found += sorted(layer, key=lambda trial: (-history.gain(trial), trial.number))
+        left = [trial for trial, one in zip(left, good, strict=True) if not one]
+    if len(found) < most:
+        rest = {trial.number for trial in history.feasible}
+        broken = [trial for trial in history.done if trial.number not in rest]
+        found += sorted(broken, key=lambda trial: (history.violation(trial), trial.number))
+    return found[:most]
+
+
 def reference_point(history: History, reference: Mapping[str, float]) -> tuple[float, ...] | None:
     """The point whose dominated volume is measured, in gains: larger is better.
 

@@ -126,12 +126,14 @@ class History:
         objective: the first objective.
         others: further objectives.
         constraints: what a trial must keep to be feasible.
+        reference: what is known of the task beforehand, see `bo.campaign.Campaign`.
     """
 
     trials: tuple[Trial, ...]
     objective: Objective
     others: tuple[Objective, ...] = ()
     constraints: tuple[Condition, ...] = ()
+    reference: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def objectives(self) -> tuple[Objective, ...]:

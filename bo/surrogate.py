@@ -39,9 +39,11 @@ class Surrogate(Protocol):
     def marginals(self, graphs: Sequence[ArchGraph]) -> GPyTorchPosterior:
         """The posterior of each graph alone, as m posteriors of one point; cheap for large pools."""
 
-    @property
-    def best(self) -> float:
-        """The largest training value, on the model's scale."""
+    def scale(self, value: float) -> float:
+        """A value of the objective on the model's scale; infinite where it is beyond what the scale can express."""
+
+    def unscale(self, values: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """The inverse of `scale`."""
 
     def predict(self, graphs: Sequence[ArchGraph]) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
         """Mean and standard deviation of a new measurement of each graph, in the objective's unit."""

@@ -95,10 +95,13 @@ class WLGP:
         """The BoTorch model; its inputs are the row numbers that `inputs` gives, its outputs transformed targets."""
         return self._ready()[0]
 
-    @property
-    def best(self) -> float:
-        """The largest transformed training target."""
-        return float(self.model.train_targets.max())
+    def scale(self, value: float) -> float:
+        """An objective value as the model sees it."""
+        return float(self._ready()[1](np.array(value)))
+
+    def unscale(self, values: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """The inverse of `scale`."""
+        return torch.as_tensor(self._ready()[1].inverse(values.numpy()))
 
     def inputs(self, graphs: Sequence[ArchGraph]) -> Float[Tensor, "m 1"]:
         """The model's inputs."""

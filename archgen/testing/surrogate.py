@@ -14,7 +14,9 @@ from jaxtyping import Float
 
 from archgen.testing.objective import made_up_value
 from archgen.testing.randomness import stirred
-from bo.acquisition import log_ei, select
+from bo.acquisition import log_ei, score, select
+from bo.beliefs import fit_beliefs
+from bo.records import History, Objective, Proposal, Status, Trial
 from bo.surrogate import Surrogate
 from graphs.archgraph import ArchGraph
 from graphs.errors import ArchgenError
@@ -81,13 +83,13 @@ class SurrogateContract:
         """Bit for bit, or a campaign that was opened again would go another way."""
         test, old = self.graphs(8, 2), self.surrogate()
         old.fit(*self.data())
-        log_ei(old, self.graphs(40, 3))
+        _improvement(old, self.graphs(40, 3))
         old.posterior(test[::-1])
         old.fit(*self.data())
-        log_ei(old, [*self.graphs(20, 4), *test[3:]])
+        _improvement(old, [*self.graphs(20, 4), *test[3:]])
         new = self.fresh()
         new.fit(*self.data())
-        for name, look in (("posterior", _moments), ("log-EI", log_ei), ("prediction", _predictions)):
+        for name, look in (("posterior", _moments), ("log-EI", _improvement), ("prediction", _predictions)):
             was, now = look(old, test), look(new, test)
             np.testing.assert_array_equal(was, now, f"the {name} depends on which graphs were scored before")
 
@@ -138,16 +140,27 @@ class SurrogateContract:
 
     def test_log_ei_is_finite_also_at_training_graphs(self) -> None:
         graphs = [*self.data()[0], *self.graphs(20, 8)]
-        values = log_ei(self.fitted(), graphs)
+        values = _improvement(self.fitted(), graphs, self.fitted().scale(float(self.data()[1].max())))
         assert values.shape == (len(graphs),)
         assert np.isfinite(values).all(), f"log-EI of {values[~np.isfinite(values)]}"
 
     def test_batches_can_be_selected(self) -> None:
         pool = list({self.space.network(graph): graph for graph in self.graphs(30, 9)}.values())
         for pending in ([], self.graphs(2, 10)):
-            chosen = select(self.fitted(), pool, 3, pending, 0)
+            done = zip(*self.data(), strict=True)
+            trials = [_trial(k, graph, {"value": float(value)}) for k, (graph, value) in enumerate(done)]
+            trials += [_trial(len(trials) + k, graph, None) for k, graph in enumerate(pending)]
+            history = History(tuple(trials), Objective("value"))
+            beliefs = fit_beliefs(history, self.surrogate, {})
+            chosen = select(beliefs, history, pool, score(beliefs, history)(pool), 3, "log-ei", 0)
             assert len({place for place, _ in chosen}) == min(3, len(pool)), f"expected 3 different ones, got {chosen}"
             assert np.isfinite([value for _, value in chosen]).all()
+
+    def test_scale_and_unscale_are_inverse_and_rising(self) -> None:
+        surrogate, values = self.fitted(), np.sort(self.data()[1])
+        scaled = [surrogate.scale(float(value)) for value in values]
+        np.testing.assert_allclose(surrogate.unscale(torch.tensor(scaled)).numpy(), values, rtol=1e-9, atol=1e-9)
+        assert (np.diff(scaled)[np.diff(values) > 1e-9] > 0).all(), "a better value is not larger on the model's scale"
 
     @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
     def test_values_that_are_not_finite_are_refused(self, wrong: float) -> None:
@@ -181,7 +194,7 @@ class SurrogateContract:
         surrogate.fit(graphs, np.full(len(graphs), value))
         mean, std = _predictions(surrogate, graphs)
         assert (np.abs(mean - value) <= np.maximum(1.0, 3 * std)).all(), f"{mean} where every value is {value}"
-        assert np.isfinite(log_ei(surrogate, self.graphs(5, 13))).all()
+        assert np.isfinite(_improvement(surrogate, self.graphs(5, 13), surrogate.scale(value))).all()
 
 
 def _moments(surrogate: Surrogate, graphs: Sequence[ArchGraph]) -> Float[np.ndarray, "2 m"]:
@@ -197,3 +210,15 @@ def _predictions(surrogate: Surrogate, graphs: Sequence[ArchGraph]) -> Float[np.
     assert np.isfinite(std).all(), f"standard deviations of {std}"
     assert (std > 0).all(), f"standard deviations of {std}, expected positive ones"
     return np.stack([mean, std])
+
+
+def _improvement(surrogate: Surrogate, graphs: Sequence[ArchGraph], best: float = 0.0) -> Float[np.ndarray, " m"]:
+    """Log-EI over `best`, on the model's scale."""
+    found = surrogate.marginals(graphs)
+    return log_ei(found.mean.reshape(-1), found.variance.reshape(-1), best).detach().numpy()
+
+
+def _trial(number: int, graph: ArchGraph, metrics: dict[str, float] | None) -> Trial:
+    """An evaluated trial, or one that is pending."""
+    status: Status = "pending" if metrics is None else "done"
+    return Trial(number, number, Proposal(graph, "random"), str(number), str(number), status, metrics or {})

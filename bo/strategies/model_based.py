@@ -1,16 +1,17 @@
-"""Bayesian optimisation over a pool: fit the surrogate, gather candidates, take the best log-EI."""
+"""Bayesian optimisation over a pool: fit the models, gather candidates, take those with the best acquisition."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from bo.acquisition import log_ei, select
+from bo.acquisition import score, select, usual_acquisition
+from bo.beliefs import Beliefs, Cost, fit_beliefs
 from bo.records import History, Proposal
 from bo.strategies.strategy import Identify, draw_random
 from bo.surrogate import GraphScore, Surrogate
@@ -23,15 +24,18 @@ Source = Callable[[History, GraphScore, np.random.Generator], list[Proposal]]
 
 @dataclass(frozen=True)
 class ModelBased:
-    """The first `initial` trials are random; every later step fits a surrogate from scratch to all that is known.
+    """The first `initial` trials are random; every later step fits its models from scratch to all that is known.
 
     A step that begins among the first trials ends with them, so that as many as can be are chosen by a model. Where the
-    pool holds fewer than were asked for, random graphs make up the number.
+    pool holds fewer than were asked for, random graphs make up the number. Candidates whose known costs break a
+    constraint are left out of the pool.
 
     Args:
         surrogate: makes an untrained surrogate.
         sources: where the pool comes from.
         initial: random trials before the first fit.
+        acquisition: one of `bo.acquisition.ACQUISITIONS`; the usual one for the objectives unless given.
+        costs: metrics that follow from a graph, which are computed and not learned.
     """
 
     space: SearchSpace
@@ -39,6 +43,8 @@ class ModelBased:
     surrogate: Callable[[], Surrogate]
     sources: tuple[Source, ...]
     initial: int = 10
+    acquisition: str | None = None
+    costs: Mapping[str, Cost] = field(default_factory=dict)
 
     def propose(
         self, history: History, count: int, rng: np.random.Generator
@@ -48,22 +54,22 @@ class ModelBased:
             count = min(count, max(missing, 1))
             return draw_random(self.space, self.identify, set(history.seen), count, rng, "initial"), {}
         started = time.perf_counter()
-        surrogate = self.surrogate()
-        surrogate.fit(
-            [trial.graph for trial in history.done], np.array([history.gain(trial) for trial in history.done])
-        )
+        beliefs = fit_beliefs(history, self.surrogate, self.costs)
         fitted = time.perf_counter()
-        pool = self._pool(history, _Memo(self.space, surrogate), rng)
+        value = _Memo(self.space, score(beliefs, history))
+        pool = self._pool(history, value, rng)
         if not pool:
             return draw_random(self.space, self.identify, set(history.seen), count, rng, "random"), {}
-        pending = [trial.graph for trial in history.pending]
-        chosen = select(surrogate, [p.graph for p in pool], count, pending, int(rng.integers(2**31)))
+        graphs = [proposal.graph for proposal in pool]
+        acquisition = self.acquisition or usual_acquisition(len(history.objectives))
+        seed = int(rng.integers(2**31))
+        chosen = select(beliefs, history, graphs, value(graphs), count, acquisition, seed)
         notes = {
             "pool": dict(Counter(proposal.origin for proposal in pool)),
             "fit_seconds": round(fitted - started, 3),
             "pool_seconds": round(time.perf_counter() - fitted, 3),
         }
-        proposals = self._predicted(history, surrogate, [(pool[place], value) for place, value in chosen])
+        proposals = _predicted(beliefs, [(pool[place], found) for place, found in chosen])
         seen = history.seen.union(self.identify(proposal.graph) for proposal in proposals)
         more = draw_random(self.space, self.identify, set(seen), count - len(proposals), rng, "random")
         return proposals + more, notes
@@ -74,29 +80,41 @@ class ModelBased:
         for source in self.sources:
             for proposal in source(history, score, rng):
                 pool.setdefault(self.identify(proposal.graph), proposal)
-        return [proposal for identity, proposal in pool.items() if identity not in history.seen]
-
-    def _predicted(
-        self, history: History, surrogate: Surrogate, chosen: Sequence[tuple[Proposal, float]]
-    ) -> list[Proposal]:
-        means, stds = surrogate.predict([proposal.graph for proposal, _ in chosen])
-        sign = 1 if history.objective.maximize else -1
         return [
-            Proposal(p.graph, p.origin, p.parent, sign * float(mean), float(std), value)
-            for (p, value), mean, std in zip(chosen, means, stds, strict=True)
+            proposal
+            for identity, proposal in pool.items()
+            if identity not in history.seen and allowed(proposal.graph, history, self.costs)
         ]
 
 
-class _Memo:
-    """Log-EI as a score, each network scored once."""
+def allowed(graph: ArchGraph, history: History, costs: Mapping[str, Cost]) -> bool:
+    """Whether the costs that are known beforehand keep the constraints."""
+    return all(one.holds(float(costs[one.name](graph))) for one in history.constraints if one.name in costs)
 
-    def __init__(self, space: SearchSpace, surrogate: Surrogate) -> None:
-        self._space, self._surrogate = space, surrogate
+
+def _predicted(beliefs: Beliefs, chosen: Sequence[tuple[Proposal, float]]) -> list[Proposal]:
+    """The proposals with what was expected of the first objective, unless that is computed, and what chose them."""
+    model = beliefs.outputs[0].surrogate
+    if model is None:
+        return [Proposal(p.graph, p.origin, p.parent, acquisition=value) for p, value in chosen]
+    means, stds = model.predict([proposal.graph for proposal, _ in chosen])
+    sign = beliefs.outputs[0].sign
+    return [
+        Proposal(p.graph, p.origin, p.parent, sign * float(mean), float(std), value)
+        for (p, value), mean, std in zip(chosen, means, stds, strict=True)
+    ]
+
+
+class _Memo:
+    """A score that values each network once."""
+
+    def __init__(self, space: SearchSpace, score: GraphScore) -> None:
+        self._space, self._score = space, score
         self._values: dict[ArchGraph, float] = {}
 
     def __call__(self, graphs: Sequence[ArchGraph]) -> np.ndarray:
         networks = [self._space.network(graph) for graph in graphs]
         new = {network: graph for network, graph in zip(networks, graphs, strict=True) if network not in self._values}
         if new:
-            self._values.update(zip(new, log_ei(self._surrogate, list(new.values())).tolist(), strict=True))
+            self._values.update(zip(new, self._score(list(new.values())).tolist(), strict=True))
         return np.array([self._values[network] for network in networks])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bo.pareto import ranked
 from bo.records import History, Proposal, Trial
 from bo.strategies.model_based import Source
 from bo.surrogate import Generator, GraphScore
@@ -14,8 +15,8 @@ from graphs.space import SearchSpace
 
 
 def leaders(history: History, count: int) -> list[Trial]:
-    """The best evaluated trials, best first."""
-    return sorted(history.done, key=lambda trial: (-history.gain(trial), trial.number))[:count]
+    """The best evaluated trials, best first; of several objectives the front, then the front of what is left."""
+    return ranked(history, count)
 
 
 def neighbours_of_leaders(space: SearchSpace, parents: int) -> Source:

@@ -167,9 +167,11 @@ class OneHotGP:
         assert self._model is not None
         return self._model
 
-    @property
-    def best(self) -> float:
-        return float(self.model.train_targets.max())
+    def scale(self, value: float) -> float:
+        return value
+
+    def unscale(self, values: Float[torch.Tensor, "..."]) -> Float[torch.Tensor, "..."]:
+        return values
 
     def inputs(self, graphs: Sequence[ArchGraph]) -> Float[torch.Tensor, "m d"]:
         names = Chain.choices
