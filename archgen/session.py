@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from archgen.goals import read_goals, table_reference
+from archgen.properties import Cost, known_costs
 from archgen.strategies import (
     MODEL_BASED,
     WatchDrawing,
@@ -22,10 +24,11 @@ from archgen.strategies import (
 )
 from bo.campaign import Campaign, identifier
 from bo.lock import hold
-from bo.records import CampaignConfig, History, Objective, Proposal
+from bo.records import CampaignConfig, History, Proposal
 from bo.store import Store
 from bo.strategies.strategy import Strategy
 from graphs.errors import InvalidOption, StoreError
+from graphs.space import MEMORY, SearchSpace
 from graphs.spaces.catalogue import get_space
 from graphs.tables.catalogue import load_table
 
@@ -44,7 +47,10 @@ def open_campaign(
     task: str,
     strategy: str = "archgen",
     seed: int = 0,
-    maximize: str | None = None,
+    maximize: str | Sequence[str] = (),
+    minimize: str | Sequence[str] = (),
+    subject_to: str | Sequence[str] = (),
+    acquisition: str | None = None,
     batch: int = 1,
     threads: int = 1,
     distinct: Literal["network", "description"] = "network",
@@ -60,7 +66,10 @@ def open_campaign(
         space, task: a benchmark of `archgen spaces`.
         strategy: one of `archgen.strategies.STRATEGIES`.
         seed: where all chance comes from.
-        maximize: the metric to maximise; the table's own objective unless given.
+        maximize, minimize: metrics to improve, one or several; the table's own objective is maximised unless any are
+            given. `accuracy` stands for that objective.
+        subject_to: bounds that a solution must keep, such as `latency<=5ms`.
+        acquisition: how a model-based strategy values candidates, one of `bo.acquisition_names.ACQUISITIONS`.
         batch: candidates a step.
         threads: threads for the numeric libraries.
         distinct: evaluate each network once, or each description once.
@@ -76,20 +85,25 @@ def open_campaign(
     search_space = get_space(space)
     table = load_table(space, task)
     check_strategy(strategy)
-    metric = maximize or table.objective
-    values = table.column(metric)
+    listed = (_listed(maximize), _listed(minimize), _listed(subject_to))
+    goals = read_goals(*listed, table.objective, table.columns)
+    reference = table_reference(table, goals)
     if batch < 1 or threads < 1:
         raise InvalidOption(f"batch {batch} and threads {threads} must both be at least 1")
     if not 0 <= seed <= MOST_SEED:
         raise InvalidOption(f"seed {seed}: expected a number from 0 to {MOST_SEED}")
-    options = {} if generator_steps is None else {"generator_steps": generator_steps}
-    config = CampaignConfig(space, task, strategy, Objective(metric), seed, batch, threads, distinct, options)
+    asked = {"generator_steps": generator_steps, "acquisition": acquisition}
+    options = {name: value for name, value in asked.items() if value is not None}
+    first, *others = goals.objectives
+    config = CampaignConfig(
+        space, task, strategy, first, seed, batch, threads, distinct, options, tuple(others), goals.constraints
+    )
     check_options(config)
     with hold(folder):
         store = Store(folder / STORE, create=True)
         try:
-            reference = {"best": float(values.max()), "mean": float(values.mean())}
-            campaign = Campaign(search_space, config, store, reference=reference)
+            costs = goal_costs(search_space, config)
+            campaign = Campaign(search_space, config, store, reference=reference, costs=costs)
             _compare_versions(store)
             campaign.strategy = _Lazy(campaign, generator or folder / GENERATOR, watch_training, watch_drawing)
             yield campaign
@@ -121,13 +135,24 @@ class _Lazy:
     def _strategy(self) -> Strategy:
         space, config = self._campaign.space, self._campaign.config
         identify = identifier(space, config.distinct)
-        return build_strategy(space, config, identify, self._generator, self._training, self._drawing)
+        costs = self._campaign.costs
+        return build_strategy(space, config, identify, self._generator, costs, self._training, self._drawing)
 
     def propose(
         self, history: History, count: int, rng: np.random.Generator
     ) -> tuple[list[Proposal], Mapping[str, Any]]:
         with _threads(self._campaign.config):
             return self._strategy.propose(history, count, rng)
+
+
+def goal_costs(space: SearchSpace, config: CampaignConfig) -> dict[str, Cost]:
+    """The metrics among the campaign's goals that follow from a graph, each graph computed once."""
+    costs = known_costs(space, config.task)
+    return {name: lru_cache(MEMORY)(costs[name]) for name in config.goals if name in costs}
+
+
+def _listed(names: str | Sequence[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 @contextmanager

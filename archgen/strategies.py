@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from archgen.properties import Cost
+from bo.acquisition_names import ACQUISITIONS
 from bo.records import CampaignConfig
 from bo.strategies.evolution import RegularisedEvolution
 from bo.strategies.local_search import LocalSearch
@@ -30,6 +32,8 @@ STRATEGIES = {
 }
 MODEL_BASED = ("wl-gp", "archgen", "archgen-mutation")
 """Those that fit a surrogate."""
+SEVERAL = ("random", *MODEL_BASED)
+"""Those that can improve several objectives."""
 WatchTraining = Callable[[int, int, float], object]
 """Called with finished steps, all steps and the loss while a generator is trained."""
 WatchDrawing = Callable[[Sequence[ArchGraph]], object]
@@ -50,12 +54,29 @@ def check_strategy(name: str) -> None:
 
 
 def check_options(config: CampaignConfig) -> None:
-    """Raise `InvalidOption` unless the strategy knows the options and can use their values."""
+    """Raise `InvalidOption` unless the strategy knows the options and can use their values, and the objectives."""
+    if config.others and config.strategy not in SEVERAL:
+        raise InvalidOption(
+            f"strategy {config.strategy!r} improves one objective, got {len(config.objectives)}; "
+            f"choose one of {', '.join(SEVERAL)}"
+        )
     for name, value in config.options.items():
-        if name != "generator_steps" or config.strategy != "archgen":
+        users = {"generator_steps": ("archgen",), "acquisition": MODEL_BASED}.get(name, ())
+        if config.strategy not in users:
             raise InvalidOption(f"strategy {config.strategy!r} has no option {name!r}; leave it out")
-        if value < 1:
+        if isinstance(value, int) and value < 1:
             raise InvalidOption(f"{name} {value}: expected at least 1 training step")
+        if name == "acquisition":
+            _check_acquisition(str(value), len(config.objectives))
+
+
+def _check_acquisition(name: str, objectives: int) -> None:
+    if name not in ACQUISITIONS:
+        raise unknown_name("acquisition", name, ACQUISITIONS)
+    if (name == "log-nehvi") != (objectives > 1):
+        raise InvalidOption(
+            f"acquisition {name!r} is for {'several objectives' if objectives == 1 else 'one objective'}; leave it out"
+        )
 
 
 def build_strategy(
@@ -63,6 +84,7 @@ def build_strategy(
     config: CampaignConfig,
     identify: Identify,
     generator: Path,
+    costs: Mapping[str, Cost] | None = None,
     watch_training: WatchTraining = lambda *_: None,
     watch_drawing: WatchDrawing = lambda _: None,
 ) -> Strategy:
@@ -70,6 +92,7 @@ def build_strategy(
 
     Args:
         generator: the checkpoint of the diffusion generator, which is trained where there is none.
+        costs: the campaign's metrics that follow from a graph.
         watch_training: called with finished steps, all steps and the loss while a generator is trained.
         watch_drawing: called with the graphs that the generator has in mind at each of its steps.
 
@@ -97,7 +120,9 @@ def build_strategy(
         sources = (pool.listed(space.networks),)
     else:
         sources = (pool.mutants_of_leaders(space, PARENTS, GENERATED), *around)
-    return ModelBased(space, identify, _surrogates(space), sources)
+    acquisition = config.options.get("acquisition")
+    chosen = None if acquisition is None else str(acquisition)
+    return ModelBased(space, identify, _surrogates(space), sources, acquisition=chosen, costs=costs or {})
 
 
 def _surrogates(space: SearchSpace) -> Callable[[], Surrogate]:
@@ -145,6 +170,7 @@ class _Guided:
         watch_drawing: WatchDrawing,
     ) -> None:
         steps = config.options.get("generator_steps")
+        assert steps is None or isinstance(steps, int)
         self._generator = ensure_generator(space, config.seed, path, steps, watch_training)
         self._watch = watch_drawing
 

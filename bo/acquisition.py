@@ -35,13 +35,6 @@ from bo.pareto import ranked, reference_point
 from bo.records import History
 from graphs.archgraph import ArchGraph
 
-ACQUISITIONS = {
-    "log-ei": "log expected improvement over the best feasible value",
-    "log-nei": "the same over the posterior of the best, for noisy objectives",
-    "ucb": "upper confidence bound",
-    "thompson": "Thompson sampling: the best of a draw from the joint posterior",
-    "log-nehvi": "log noisy expected hypervolume improvement, for several objectives",
-}
 MOST = 2000
 """Candidates whose joint posterior is looked at: those with the best acquisition when each is taken alone."""
 BASELINE = 64
@@ -52,11 +45,6 @@ BETA = 4.0
 """Of UCB: two standard deviations."""
 PENALTY = 1e6
 """What a unit of violation costs a Thompson draw, more than any objective can make up for."""
-
-
-def usual_acquisition(objectives: int) -> str:
-    """The acquisition for so many objectives, unless one is asked for."""
-    return "log-ei" if objectives == 1 else "log-nehvi"
 
 
 @torch.no_grad()

@@ -98,7 +98,8 @@ def hypervolume_so_far(history: History, point: Sequence[float]) -> list[float]:
 
 
 def nadir(columns: Mapping[str, np.ndarray], objectives: Sequence[Objective]) -> dict[str, float]:
-    """A reference point from a whole table: the worst of its front, and a tenth of the front's range beyond it.
+    """A reference point from a whole table: the worst of its front, and a tenth of the front's range beyond it; where
+    the front has no range, the worst of the table.
 
     Source: the rule of Ishibuchi et al. (2011), as BoTorch's `infer_reference_point` has it.
 
@@ -113,5 +114,5 @@ def nadir(columns: Mapping[str, np.ndarray], objectives: Sequence[Objective]) ->
     gains = gains[np.isfinite(gains).all(1)]
     best = gains[non_dominated(gains)]
     low, high = best.min(0), best.max(0)
-    point = signs * (low - 0.1 * (high - low))
+    point = signs * np.where(high > low, low - 0.1 * (high - low), gains.min(0))
     return {POINT + one.metric: float(value) for one, value in zip(objectives, point, strict=True)}

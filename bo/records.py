@@ -56,7 +56,7 @@ class CampaignConfig:
     batch: int = 1
     threads: int = 1
     distinct: Literal["network", "description"] = "network"
-    options: Mapping[str, int] = field(default_factory=dict)
+    options: Mapping[str, int | str] = field(default_factory=dict)
     others: tuple[Objective, ...] = ()
     constraints: tuple[Condition, ...] = ()
 

@@ -24,7 +24,9 @@ class Curve:
     """What one campaign reached.
 
     Args:
-        best: best objective value after each query.
+        reached: after each query the best objective value, or of several objectives the hypervolume in percent of the
+            table's; the table's mean while nothing feasible is found.
+        regret: how far that is from the best of the table.
         origins: for each query what proposed it.
         seconds: time to propose, a query.
     """
@@ -32,25 +34,29 @@ class Curve:
     task: str
     strategy: str
     seed: int
-    best: list[float]
+    reached: list[float]
+    regret: list[float]
     origins: list[str]
     seconds: float
 
 
-def summarise(curves: Sequence[Curve], top: float, mean: float) -> dict[str, Any]:
+def summarise(curves: Sequence[Curve], mean: float | None, sign: float) -> dict[str, Any]:
     """One strategy's row: regret with its standard error at a half and the whole of the budget, and more.
 
     Args:
         curves: one a seed.
-        top, mean: of the objective in the table.
+        mean: of the objective in the table; None for several objectives.
+        sign: 1 where more is better, else -1.
     """
-    best = np.array([curve.best for curve in curves])
-    regret = top - best
+    reached = np.array([curve.reached for curve in curves])
+    regret = np.array([curve.regret for curve in curves])
     row: dict[str, Any] = {"strategy": curves[0].strategy, "seeds": len(curves)}
-    for at in dict.fromkeys((max(1, best.shape[1] // 2), best.shape[1])):
+    for at in dict.fromkeys((max(1, regret.shape[1] // 2), regret.shape[1])):
         row[f"regret@{at}"] = float(regret[:, at - 1].mean())
         row[f"se@{at}"] = standard_error(regret[:, at - 1])
-    row["relative_improvement_%"] = float((100 * (best[:, -1] - mean) / mean).mean())
+    row["reached"] = float(reached[:, -1].mean())
+    if mean is not None:
+        row["relative_improvement_%"] = float((sign * 100 * (reached[:, -1] - mean) / abs(mean)).mean())
     row["from_generator_%"] = 100 * float(
         np.mean([curve.origins.count("generator") / len(curve.origins) for curve in curves])
     )
@@ -63,12 +69,12 @@ def standard_error(values: np.ndarray) -> float:
     return float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else 0.0
 
 
-def write_curves(path: Path, curves: Sequence[Curve], top: float) -> None:
+def write_curves(path: Path, curves: Sequence[Curve]) -> None:
     """One line a query of every campaign."""
     rows = [
-        {"strategy": c.strategy, "seed": c.seed, "query": at, "best": value, "regret": top - value, "origin": origin}
+        {"strategy": c.strategy, "seed": c.seed, "query": at, "reached": value, "regret": regret, "origin": origin}
         for c in curves
-        for at, (value, origin) in enumerate(zip(c.best, c.origins, strict=True), start=1)
+        for at, (value, regret, origin) in enumerate(zip(c.reached, c.regret, c.origins, strict=True), start=1)
     ]
     write_rows(path, rows)
 
@@ -81,20 +87,20 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         writer.writerows(rows)
 
 
-def plot_regret(path: Path, curves: Sequence[Curve], top: float, title: str) -> None:
+def plot_regret(path: Path, curves: Sequence[Curve], label: str, title: str) -> None:
     """Mean regret against queries, with 95 % bands over seeds."""
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     height = 0.0
     for name in dict.fromkeys(curve.strategy for curve in curves):
-        regret = top - np.array([curve.best for curve in curves if curve.strategy == name])
+        regret = np.array([curve.regret for curve in curves if curve.strategy == name])
         mean, at = regret.mean(0), np.arange(1, regret.shape[1] + 1)
         band = CONFIDENCE * np.array([standard_error(column) for column in regret.T])
         (line,) = axes.plot(at, mean, label=name)
         axes.fill_between(at, np.maximum(mean - band, 0), mean + band, color=line.get_color(), alpha=0.15, linewidth=0)
         height = max(height, float(mean[min(FIRST_SHOWN, len(mean)) - 1]))
-    axes.set(xlabel="queries", ylabel="regret [points]", title=title, ylim=(0, 1.1 * height or 1.0))
+    axes.set(xlabel="queries", ylabel=label, title=title, ylim=(0, 1.1 * height or 1.0))
     axes.legend()
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=150)

@@ -52,7 +52,14 @@ Json = Annotated[bool, typer.Option("--json", help="The last line on standard ou
 Task = Annotated[str, typer.Option(help="What the space was measured on, see: archgen spaces.")]
 Seed = Annotated[int, typer.Option(min=0, help="Where all chance comes from.")]
 Budget = Annotated[int, typer.Option(help="Queries in all.")]
-Maximize = Annotated[str | None, typer.Option(metavar="METRIC", help="The objective; the task's own unless given.")]
+Maximize = Annotated[
+    list[str] | None,
+    typer.Option(metavar="METRIC", help="What to make large; the task's own objective unless given. May be repeated."),
+]
+Minimize = Annotated[list[str] | None, typer.Option(metavar="METRIC", help="What to make small. May be repeated.")]
+SubjectTo = Annotated[
+    list[str] | None, typer.Option(metavar="BOUND", help='What to keep, e.g. "latency<=5ms". May be repeated.')
+]
 Threads = Annotated[int, typer.Option(help="Threads of the numeric libraries; small tensors are fastest on one.")]
 Unique = Annotated[Distinct, typer.Option(help="Evaluate each network once, or each description once.")]
 
@@ -87,6 +94,11 @@ def search(
     folder: Annotated[Path | None, typer.Option("--dir", help="Where the campaign is kept and gone on with.")] = None,
     strategy: Annotated[str, typer.Option(help="What proposes the candidates.")] = "archgen",
     maximize: Maximize = None,
+    minimize: Minimize = None,
+    subject_to: SubjectTo = None,
+    acquisition: Annotated[
+        str | None, typer.Option(help="How model-based strategies choose: log-ei, log-nei, ucb, thompson, log-nehvi.")
+    ] = None,
     batch: Annotated[int, typer.Option(help="Candidates a step.")] = 1,
     threads: Threads = 1,
     distinct: Unique = Distinct.network,
@@ -97,24 +109,26 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Search a benchmark. The same command goes on with what was interrupted."""
-    from archgen.cli.search import run_search
+    from archgen.cli.search import Search, run_search
 
-    folder = folder or Path("runs") / f"{space}-{task}-{strategy}-s{seed}"
-    run_search(
-        space,
-        task,
-        budget,
-        seed,
-        folder,
-        strategy,
-        maximize,
-        batch,
-        threads,
-        distinct.value,
-        generator_steps,
-        wandb.value,
-        as_json,
+    order = Search(
+        space=space,
+        task=task,
+        folder=folder or Path("runs") / f"{space}-{task}-{strategy}-s{seed}",
+        budget=budget,
+        seed=seed,
+        strategy=strategy,
+        maximize=tuple(maximize or ()),
+        minimize=tuple(minimize or ()),
+        subject_to=tuple(subject_to or ()),
+        acquisition=acquisition,
+        batch=batch,
+        threads=threads,
+        distinct=distinct.value,
+        generator_steps=generator_steps,
+        wandb_mode=wandb.value,
     )
+    run_search(order, as_json)
 
 
 @app.command()
@@ -283,6 +297,8 @@ def bench(
         str, typer.Option(help="Strategies to compare, separated by commas.")
     ] = "random,evolution,local-search,wl-gp,archgen-mutation,archgen",
     maximize: Maximize = None,
+    minimize: Minimize = None,
+    subject_to: SubjectTo = None,
     distinct: Unique = Distinct.network,
     workers: Annotated[int, typer.Option(help="Processes of one thread each.")] = 2,
     folder: Annotated[Path | None, typer.Option("--dir", help="Where campaigns and results are kept.")] = None,
@@ -295,7 +311,8 @@ def bench(
     tasks, names = (tuple(dict.fromkeys(filter(None, map(str.strip, text.split(","))))) for text in (task, strategies))
     folder = folder or Path("runs") / f"bench-{space}"
     every = range(first_seed, first_seed + seeds)
-    run_bench(Bench(space, tasks, names, every, budget, maximize, distinct.value, folder), workers, as_json)
+    goals = (tuple(maximize or ()), tuple(minimize or ()), tuple(subject_to or ()))
+    run_bench(Bench(space, tasks, names, every, budget, *goals, distinct.value, folder), workers, as_json)
 
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)

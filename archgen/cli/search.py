@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -20,48 +22,40 @@ from graphs.space import SearchSpace
 from graphs.tables.catalogue import load_table
 
 
-def run_search(
-    space: str,
-    task: str,
-    budget: int,
-    seed: int,
-    folder: Path,
-    strategy: str,
-    maximize: str | None,
-    batch: int,
-    threads: int,
-    distinct: Literal["network", "description"],
-    generator_steps: int | None,
-    wandb_mode: Mode,
-    as_json: bool,
-) -> None:
+@dataclass(frozen=True)
+class Search:
+    """What is searched, as the command line says it; see `archgen.session.open_campaign`."""
+
+    space: str
+    task: str
+    folder: Path
+    budget: int
+    seed: int
+    strategy: str
+    maximize: tuple[str, ...]
+    minimize: tuple[str, ...]
+    subject_to: tuple[str, ...]
+    acquisition: str | None
+    batch: int
+    threads: int
+    distinct: Literal["network", "description"]
+    generator_steps: int | None
+    wandb_mode: Mode
+
+
+def run_search(search: Search, as_json: bool) -> None:
     """`archgen search`: run or go on with a campaign and tell what it found.
 
     Raises:
         InvalidOption: the budget cannot be spent, or W&B asks for a login; nothing is written then.
     """
     started = time.perf_counter()
-    table = load_table(space, task)
-    check_budget(table.space, budget, distinct)
+    folder, budget, wandb_mode = search.folder, search.budget, search.wandb_mode
+    table = load_table(search.space, search.task)
+    check_budget(table.space, budget, search.distinct)
     if wandb_mode == "online":
         require_login()
-    with (
-        LiveView(budget) as live,
-        open_campaign(
-            folder,
-            space=space,
-            task=task,
-            strategy=strategy,
-            seed=seed,
-            maximize=maximize,
-            batch=batch,
-            threads=threads,
-            distinct=distinct,
-            generator_steps=generator_steps,
-            watch_training=live.training,
-            watch_drawing=live.drawing,
-        ) as campaign,
-    ):
+    with LiveView(budget) as live, _open(search, live) as campaign:
         live.begin(campaign)
         if campaign.store.read_meta("budget") != budget:
             campaign.store.write_meta({"budget": budget})
@@ -80,6 +74,26 @@ def run_search(
             location = view.location
             note_run(campaign, location, wandb_mode)
     _tell(campaign, report, location, time.perf_counter() - started, as_json)
+
+
+def _open(search: Search, live: LiveView) -> AbstractContextManager[Campaign]:
+    return open_campaign(
+        search.folder,
+        space=search.space,
+        task=search.task,
+        strategy=search.strategy,
+        seed=search.seed,
+        maximize=search.maximize,
+        minimize=search.minimize,
+        subject_to=search.subject_to,
+        acquisition=search.acquisition,
+        batch=search.batch,
+        threads=search.threads,
+        distinct=search.distinct,
+        generator_steps=search.generator_steps,
+        watch_training=live.training,
+        watch_drawing=live.drawing,
+    )
 
 
 def check_budget(space: SearchSpace, budget: int, distinct: str) -> None:

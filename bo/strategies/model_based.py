@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from bo.acquisition import score, select, usual_acquisition
+from bo.acquisition import score, select
+from bo.acquisition_names import usual_acquisition
 from bo.beliefs import Beliefs, Cost, fit_beliefs
 from bo.records import History, Proposal
 from bo.strategies.strategy import Identify, draw_random
@@ -34,7 +35,7 @@ class ModelBased:
         surrogate: makes an untrained surrogate.
         sources: where the pool comes from.
         initial: random trials before the first fit.
-        acquisition: one of `bo.acquisition.ACQUISITIONS`; the usual one for the objectives unless given.
+        acquisition: one of `bo.acquisition_names.ACQUISITIONS`; the usual one for the objectives unless given.
         costs: metrics that follow from a graph, which are computed and not learned.
     """
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
 from graphs.errors import TableError, unknown_name
 from graphs.spaces.nasbench201 import NasBench201
+from graphs.tables.hardware import FILES, FOLDER
 from graphs.tables.table import BenchmarkTable
 from graphs.tables.table_path import table_path
 
@@ -27,6 +30,8 @@ _COLUMNS = {
     },
 }
 TASKS = tuple(_COLUMNS)
+DEVICE = "1080ti_1"
+"""Whose latency in milliseconds is the metric `latency`: one image on a GTX 1080 Ti."""
 
 
 def load_nasbench201(task: str, folder: Path | None = None) -> BenchmarkTable:
@@ -59,4 +64,14 @@ def load_nasbench201(task: str, folder: Path | None = None) -> BenchmarkTable:
         raise TableError(f"{path}: a row or column is missing or no number ({error}); fetch the file again") from error
     if len(rows) != space.size:
         raise TableError(f"{path}: expected {space.size} cells, got {len(rows)}; fetch the file again")
-    return BenchmarkTable(space, task, space.format, rows, columns)
+    return BenchmarkTable(space, task, space.format, rows, {**columns, **_latency(rows, path.parent.parent)})
+
+
+def _latency(rows: Mapping[int | str, int], folder: Path) -> dict[str, Float[np.ndarray, " b"]]:
+    """The column `latency`; none where the file of latencies is missing."""
+    path = folder / FOLDER / FILES[0]
+    if not path.exists():
+        return {}
+    with path.open(newline="") as file:
+        found = {row["arch"]: float(row[DEVICE]) for row in csv.DictReader(file)}
+    return {"latency": np.array([found[str(arch)] for arch in rows])}

@@ -76,3 +76,8 @@ def test_the_reference_point_is_stated_or_the_worst_of_the_first_ten(history: Ca
 def test_the_nadir_is_a_tenth_beyond_the_worst_of_the_front() -> None:
     columns = {"score": np.array([0.0, 10.0, 5.0, np.nan]), "cost": np.array([1.0, 3.0, 9.0, 0.0])}
     assert nadir(columns, BOTH) == {"reference_point/score": -1.0, "reference_point/cost": pytest.approx(3.2)}
+
+
+def test_a_front_of_one_point_is_measured_from_the_worst_of_the_table() -> None:
+    columns = {"score": np.array([0.0, 10.0, 5.0]), "cost": np.array([4.0, 1.0, 9.0])}
+    assert nadir(columns, BOTH) == {"reference_point/score": 0.0, "reference_point/cost": 9.0}

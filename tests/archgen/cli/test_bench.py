@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from archgen.goals import Goals, table_hypervolume
 from archgen.session import read_campaign
+from bo.pareto import hypervolume_so_far, reference_point
+from graphs.tables.catalogue import load_table
 
 Run = Callable[..., Any]
 BENCH = (
@@ -60,3 +63,20 @@ def test_a_mistake_writes_nothing(archgen: Run, tmp_path: Path, change: list[obj
     assert len(found.err.splitlines()) == 1, found.err
     assert told in found.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_several_objectives_are_compared_by_hypervolume(archgen: Run, tmp_path: Path) -> None:
+    goals = ("--maximize", "accuracy", "--minimize", "latency", "--subject-to", "params<=1")
+    options = ("--seeds", 1, "--dir", tmp_path, "--strategies", "random,wl-gp", "--budget", 14, "--json", *goals)
+    found = archgen(*BENCH, *options)
+    assert found.code == 0, found.err
+    for row in found.json["tasks"]["cora"]["rows"]:
+        campaign = read_campaign(tmp_path / "cora" / row["strategy"] / "seed0")
+        history, point = campaign.history, reference_point(campaign.history, campaign.reference)
+        assert point is not None
+        assert 0 < row["reached"] < 100
+        assert row["regret@14"] == pytest.approx(100 - row["reached"])
+        table = load_table("nas-bench-graph", "cora")
+        whole = table_hypervolume(table, Goals(history.objectives, history.constraints), point)
+        assert row["reached"] == pytest.approx(100 * hypervolume_so_far(history, point)[-1] / whole)
+        assert all(t.metrics["params"] <= 1 for t in history.done if t.proposal.mean is not None)

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from archgen.session import read_campaign
 from bo.lock import hold
 from graphs.errors import TableError
 from graphs.graph_json import graph_from_dict
@@ -68,6 +69,40 @@ def test_the_answer_for_people(archgen: Run, tmp_path: Path) -> None:
     assert "queries 12, valid 12, seed 0" in found.out
     assert f"report: {tmp_path / 'report.html'}" in found.out
     assert "query 10/12: best valid_accuracy" in found.err
+
+
+def test_several_objectives_and_bounds(archgen: Run, tmp_path: Path) -> None:
+    goals = ("--maximize", "accuracy", "--minimize", "params", "--subject-to", "latency<=5ms", "--batch", 4)
+    found = search(archgen, tmp_path, 18, *goals, "--strategy", "wl-gp", "--json")
+    assert found.code == 0, found.err
+    campaign = read_campaign(tmp_path)
+    assert [(one.metric, one.maximize) for one in campaign.config.objectives] == [
+        ("valid_accuracy", True),
+        ("params", False),
+    ]
+    feasible = [trial for trial in campaign.history.done if trial.metrics["latency"] <= 5]
+    best = max(feasible, key=lambda trial: trial.metrics["valid_accuracy"])
+    assert found.json["best"]["arch"] == best.arch
+    assert search(archgen, tmp_path, 18, *goals, "--strategy", "wl-gp", "--json").json["queries"] == 18
+    assert_refused(search(archgen, tmp_path, 18, "--strategy", "wl-gp"), "holds another campaign", "constraints")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--minimize", "params", "--maximize", "accuracy"], ["'evolution' improves one objective", "wl-gp"]),
+        (["--subject-to", "latency<=1us"], ["no architecture of nas-bench-graph on cora has latency<=0.001"]),
+        (["--subject-to", "latency"], ["expected a name, <= or >="]),
+        (["--acquisition", "ucb"], ["'evolution' has no option 'acquisition'"]),
+        (["--strategy", "wl-gp", "--acquisition", "log_ei"], ["Did you mean 'log-ei'"]),
+        (["--strategy", "wl-gp", "--acquisition", "log-nehvi"], ["'log-nehvi' is for several objectives"]),
+    ],
+)
+def test_goals_that_cannot_be_had_are_refused(
+    archgen: Run, tmp_path: Path, options: list[object], told: list[str]
+) -> None:
+    assert_refused(search(archgen, tmp_path / "none", 12, *options), *told)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_seeds_differ_and_repeat(archgen: Run, tmp_path: Path, rows: Rows) -> None:
