@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from archgen.goals import read_goals, table_reference
+from archgen.goals import Goals, read_goals, table_reference
 from archgen.properties import Cost, known_costs
 from archgen.strategies import (
     MODEL_BASED,
@@ -22,8 +22,10 @@ from archgen.strategies import (
     check_options,
     check_strategy,
 )
+from archgen.warm_start import read_prior
 from bo.campaign import Campaign, identifier
 from bo.lock import hold
+from bo.prior import digest
 from bo.records import CampaignConfig, History, Proposal
 from bo.store import Store
 from bo.strategies.strategy import Strategy
@@ -51,6 +53,7 @@ def open_campaign(
     minimize: str | Sequence[str] = (),
     subject_to: str | Sequence[str] = (),
     acquisition: str | None = None,
+    warm_start: Path | str | None = None,
     batch: int = 1,
     threads: int = 1,
     distinct: Literal["network", "description"] = "network",
@@ -70,6 +73,8 @@ def open_campaign(
             given. `accuracy` stands for that objective.
         subject_to: bounds that a solution must keep, such as `latency<=5ms`.
         acquisition: how a model-based strategy values candidates, one of `bo.acquisition_names.ACQUISITIONS`.
+        warm_start: a file of labels or the directory of an earlier campaign, whose measurements of the same metrics
+            count as known.
         batch: candidates a step.
         threads: threads for the numeric libraries.
         distinct: evaluate each network once, or each description once.
@@ -92,7 +97,14 @@ def open_campaign(
         raise InvalidOption(f"batch {batch} and threads {threads} must both be at least 1")
     if not 0 <= seed <= MOST_SEED:
         raise InvalidOption(f"seed {seed}: expected a number from 0 to {MOST_SEED}")
-    asked = {"generator_steps": generator_steps, "acquisition": acquisition}
+    costs = goal_costs(search_space, task, goals)
+    identify = identifier(search_space, distinct)
+    prior = () if warm_start is None else read_prior(warm_start, search_space, goals, costs, identify)
+    asked = {
+        "generator_steps": generator_steps,
+        "acquisition": acquisition,
+        "warm_start": digest(prior) if prior else None,
+    }
     options = {name: value for name, value in asked.items() if value is not None}
     first, *others = goals.objectives
     config = CampaignConfig(
@@ -102,8 +114,7 @@ def open_campaign(
     with hold(folder):
         store = Store(folder / STORE, create=True)
         try:
-            costs = goal_costs(search_space, config)
-            campaign = Campaign(search_space, config, store, reference=reference, costs=costs)
+            campaign = Campaign(search_space, config, store, reference=reference, costs=costs, prior=prior)
             _compare_versions(store)
             campaign.strategy = _Lazy(campaign, generator or folder / GENERATOR, watch_training, watch_drawing)
             yield campaign
@@ -145,10 +156,10 @@ class _Lazy:
             return self._strategy.propose(history, count, rng)
 
 
-def goal_costs(space: SearchSpace, config: CampaignConfig) -> dict[str, Cost]:
-    """The metrics among the campaign's goals that follow from a graph, each graph computed once."""
-    costs = known_costs(space, config.task)
-    return {name: lru_cache(MEMORY)(costs[name]) for name in config.goals if name in costs}
+def goal_costs(space: SearchSpace, task: str, goals: Goals) -> dict[str, Cost]:
+    """The metrics among the goals that follow from a graph, each graph computed once."""
+    costs = known_costs(space, task)
+    return {name: lru_cache(MEMORY)(costs[name]) for name in goals.metrics if name in costs}
 
 
 def _listed(names: str | Sequence[str]) -> tuple[str, ...]:

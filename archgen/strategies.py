@@ -32,6 +32,8 @@ STRATEGIES = {
 }
 MODEL_BASED = ("wl-gp", "archgen", "archgen-mutation")
 """Those that fit a surrogate."""
+LEARNING = MODEL_BASED
+"""Those that learn from what was measured before the campaign."""
 SEVERAL = ("random", *MODEL_BASED)
 """Those that can improve several objectives."""
 WatchTraining = Callable[[int, int, float], object]
@@ -61,7 +63,7 @@ def check_options(config: CampaignConfig) -> None:
             f"choose one of {', '.join(SEVERAL)}"
         )
     for name, value in config.options.items():
-        users = {"generator_steps": ("archgen",), "acquisition": MODEL_BASED}.get(name, ())
+        users = {"generator_steps": ("archgen",), "acquisition": MODEL_BASED, "warm_start": LEARNING}.get(name, ())
         if config.strategy not in users:
             raise InvalidOption(f"strategy {config.strategy!r} has no option {name!r}; leave it out")
         if isinstance(value, int) and value < 1:

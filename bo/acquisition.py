@@ -31,7 +31,7 @@ from torch import Tensor
 
 from bo.beliefs import Beliefs
 from bo.finite_model import FiniteModel, Given
-from bo.pareto import ranked, reference_point
+from bo.pareto import measured, ranked, reference_point
 from bo.records import History
 from graphs.archgraph import ArchGraph
 
@@ -65,7 +65,7 @@ def score(beliefs: Beliefs, history: History) -> Callable[[Sequence[ArchGraph]],
 
 
 def _improvement(beliefs: Beliefs, history: History) -> Callable[[Sequence[ArchGraph]], Tensor]:
-    if not history.feasible:
+    if not measured(history):
         return lambda graphs: torch.zeros(len(graphs), dtype=torch.float64)
     if beliefs.objectives == 1:
         best = incumbent(beliefs, history)
@@ -99,9 +99,9 @@ def log_ei(mean: Float[Tensor, " n"], variance: Float[Tensor, " n"], best: float
 
 
 def incumbent(beliefs: Beliefs, history: History) -> float:
-    """The first objective of the best feasible trial on its output's scale."""
-    assert history.best is not None
-    return beliefs.outputs[0].scale(history.best.metrics[history.objective.metric])
+    """The best first objective of what is feasible, on its output's scale."""
+    best = max(measured(history), key=history.gain)
+    return beliefs.outputs[0].scale(best.metrics[history.objective.metric])
 
 
 @torch.no_grad()
@@ -126,7 +126,7 @@ def select(
     count = min(count, len(graphs))
     order = np.argsort(-values, kind="stable")
     pending = [trial.graph for trial in history.pending]
-    if not history.feasible or (acquisition == "log-ei" and count == 1 and not pending):
+    if not measured(history) or (acquisition == "log-ei" and count == 1 and not pending):
         return [(int(place), float(values[place])) for place in order[:count]]
     order = np.sort(order[: max(MOST, count)])
     baseline = [trial.graph for trial in ranked(history, BASELINE)]
@@ -223,8 +223,8 @@ class _Gains(MCMultiOutputObjective):
 
 
 def _gains(history: History) -> Float[Tensor, "n k"]:
-    """The objectives of the feasible trials, larger is better."""
-    return torch.tensor([history.gains(trial) for trial in history.feasible], dtype=torch.float64)
+    """The objectives of what is feasible, larger is better."""
+    return torch.tensor([history.gains(trial) for trial in measured(history)], dtype=torch.float64)
 
 
 def _point(history: History) -> Float[Tensor, " k"]:

@@ -128,17 +128,17 @@ class Beliefs:
 
 
 def fit_beliefs(history: History, surrogate: Callable[[], Surrogate], costs: Mapping[str, Cost]) -> Beliefs:
-    """Learn from the evaluated trials; metrics in `costs` are computed and not learned.
+    """Learn from everything that has been measured; metrics in `costs` are computed and not learned.
 
     Args:
-        history: at least two trials are done.
+        history: at least two trials have been measured.
         surrogate: makes an untrained surrogate.
         costs: metrics that follow from a graph.
     """
     directions = {one.metric: 1.0 if one.maximize else -1.0 for one in history.objectives}
     for condition in history.constraints:
         directions.setdefault(condition.name, 1.0 if condition.operator == ">=" else -1.0)
-    outputs = [_output(history.done, name, sign, surrogate, costs.get(name)) for name, sign in directions.items()]
+    outputs = [_output(history.learned, name, sign, surrogate, costs.get(name)) for name, sign in directions.items()]
     places = {output.metric: place for place, output in enumerate(outputs)}
     bounds = [
         Bound(
@@ -150,7 +150,7 @@ def fit_beliefs(history: History, surrogate: Callable[[], Surrogate], costs: Map
     ]
     failed = [trial for trial in history.trials if trial.status == "failed" and trial.failure != "worker_lost"]
     if failed:
-        success = _success(history.done, failed, surrogate)
+        success = _success(history.learned, failed, surrogate)
         bounds.append(Bound(len(outputs), 1.0, (success.scale(0.0) + success.scale(1.0)) / 2))
         outputs.append(success)
     return Beliefs(tuple(outputs), len(history.objectives), tuple(bounds))

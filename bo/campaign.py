@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bo.pareto import front, non_dominated
+from bo.prior import KEY, prior_from_rows, prior_to_rows
 from bo.records import CampaignConfig, History, Objective, Proposal, Trial
 from bo.store import Store
 from bo.strategies.strategy import Strategy
@@ -39,6 +40,7 @@ class Campaign:
         reference: what is known of the task beforehand: `best` and `mean` of the first objective, and
             `reference_point/` with each metric for the hypervolume.
         costs: metrics that follow from a graph without evaluation; they stand in the place of what evaluators say.
+        prior: what was measured beforehand, see `bo.prior`; a store that exists has its own.
 
     Raises:
         StoreError: the store holds another campaign.
@@ -52,9 +54,12 @@ class Campaign:
         strategy: Strategy | None = None,
         reference: Mapping[str, float] | None = None,
         costs: Mapping[str, Callable[[ArchGraph], float]] | None = None,
+        prior: Sequence[Trial] = (),
     ) -> None:
         kept = store.read_config()
         if kept is None:
+            if prior:
+                store.write_meta({KEY: prior_to_rows(prior, space.name)})
             store.write_config(config, reference or {})
         elif kept != config:
             raise StoreError(
@@ -63,6 +68,7 @@ class Campaign:
         self.space, self.config, self.store, self.strategy = space, config, store, strategy
         self.costs = dict(costs or {})
         self.reference: dict[str, float] = store.read_meta("reference") or {}
+        self.prior = prior_from_rows(store.read_meta(KEY) or ())
         self._trials = {trial.number: trial for trial in store.trials()}
         self._orphans = [trial.number for trial in self._trials.values() if trial.status == "pending"]
 
@@ -74,7 +80,7 @@ class Campaign:
     def history(self) -> History:
         config = self.config
         trials = tuple(self._trials.values())
-        return History(trials, config.objective, config.others, config.constraints, self.reference)
+        return History(trials, config.objective, config.others, config.constraints, self.reference, self.prior)
 
     def ask(self, count: int | None = None) -> list[Trial]:
         """The next candidates: those that an earlier process asked for and never told, else one new step.

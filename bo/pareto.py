@@ -34,18 +34,22 @@ def front(history: History) -> list[Trial]:
     return sorted(kept, key=lambda trial: (-history.gain(trial), trial.number))
 
 
+def measured(history: History) -> list[Trial]:
+    """The feasible trials of the campaign and of what it was given beforehand."""
+    return [trial for trial in history.learned if history.violation(trial) == 0]
+
+
 def ranked(history: History, most: int) -> list[Trial]:
-    """The `most` most promising evaluated trials: the front of the feasible ones, the front of what is left, and so on;
-    then what breaks the constraints least."""
-    found, left = list[Trial](), list(history.feasible)
+    """The `most` most promising trials that have been measured: the front of the feasible ones, the front of what is
+    left, and so on; then what breaks the constraints least."""
+    found, left = list[Trial](), list(measured(history))
     while left and len(found) < most:
         good = non_dominated(np.array([history.gains(trial) for trial in left]))
         layer = [trial for trial, one in zip(left, good, strict=True) if one]
         found += sorted(layer, key=lambda trial: (-history.gain(trial), trial.number))
         left = [trial for trial, one in zip(left, good, strict=True) if not one]
     if len(found) < most:
-        rest = {trial.number for trial in history.feasible}
-        broken = [trial for trial in history.done if trial.number not in rest]
+        broken = [trial for trial in history.learned if history.violation(trial) > 0]
         found += sorted(broken, key=lambda trial: (history.violation(trial), trial.number))
     return found[:most]
 

@@ -127,6 +127,7 @@ class History:
         others: further objectives.
         constraints: what a trial must keep to be feasible.
         reference: what is known of the task beforehand, see `bo.campaign.Campaign`.
+        prior: evaluated trials of an earlier campaign, or labels of a table: learned from, and no queries of this one.
     """
 
     trials: tuple[Trial, ...]
@@ -134,10 +135,16 @@ class History:
     others: tuple[Objective, ...] = ()
     constraints: tuple[Condition, ...] = ()
     reference: Mapping[str, float] = field(default_factory=dict)
+    prior: tuple[Trial, ...] = ()
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
         return (self.objective, *self.others)
+
+    @cached_property
+    def learned(self) -> tuple[Trial, ...]:
+        """Everything that has been measured: the prior, then the evaluated trials."""
+        return (*self.prior, *self.done)
 
     @cached_property
     def done(self) -> tuple[Trial, ...]:
@@ -160,7 +167,7 @@ class History:
     @cached_property
     def seen(self) -> frozenset[str]:
         """Identities that must not be proposed again."""
-        return frozenset(trial.identity for trial in self.trials)
+        return frozenset(trial.identity for trial in (*self.prior, *self.trials))
 
     def gain(self, trial: Trial) -> float:
         """The trial's first objective, larger is better."""

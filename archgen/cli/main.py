@@ -99,6 +99,9 @@ def search(
     acquisition: Annotated[
         str | None, typer.Option(help="How model-based strategies choose: log-ei, log-nei, ucb, thompson, log-nehvi.")
     ] = None,
+    warm_start: Annotated[
+        Path | None, typer.Option(help="Labels to begin with: a CSV file, JSON lines, or a campaign's directory.")
+    ] = None,
     batch: Annotated[int, typer.Option(help="Candidates a step.")] = 1,
     threads: Threads = 1,
     distinct: Unique = Distinct.network,
@@ -122,6 +125,7 @@ def search(
         minimize=tuple(minimize or ()),
         subject_to=tuple(subject_to or ()),
         acquisition=acquisition,
+        warm_start=warm_start,
         batch=batch,
         threads=threads,
         distinct=distinct.value,

@@ -36,6 +36,7 @@ class Search:
     minimize: tuple[str, ...]
     subject_to: tuple[str, ...]
     acquisition: str | None
+    warm_start: Path | None
     batch: int
     threads: int
     distinct: Literal["network", "description"]
@@ -87,6 +88,7 @@ def _open(search: Search, live: LiveView) -> AbstractContextManager[Campaign]:
         minimize=search.minimize,
         subject_to=search.subject_to,
         acquisition=search.acquisition,
+        warm_start=search.warm_start,
         batch=search.batch,
         threads=search.threads,
         distinct=search.distinct,

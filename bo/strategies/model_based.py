@@ -50,8 +50,8 @@ class ModelBased:
     def propose(
         self, history: History, count: int, rng: np.random.Generator
     ) -> tuple[list[Proposal], Mapping[str, Any]]:
-        missing = self.initial - len(history.trials)
-        if missing > 0 or len(history.done) < 2:
+        missing = self.initial - len(history.trials) - len(history.prior)
+        if missing > 0 or len(history.learned) < 2:
             count = min(count, max(missing, 1))
             return draw_random(self.space, self.identify, set(history.seen), count, rng, "initial"), {}
         started = time.perf_counter()
