@@ -9,7 +9,7 @@ import pytest
 from graphs.spaces.nas_bench_graph import NasBenchGraph
 from predictors.feature_table import REFERENCE_GRAPHS, FeatureTable
 from predictors.features import FeatureGroup, View
-from predictors.wl_gp import GROUPS
+from predictors.wl_groups import GROUPS
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from predictors.kernel import GraphKernel
-from predictors.wl_gp import GROUPS, TERMS
+from predictors.wl_groups import GROUPS, TERMS
 
 
 @pytest.fixture(scope="module")
