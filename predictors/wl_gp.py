@@ -25,12 +25,13 @@ from graphs.errors import EvaluationError
 from graphs.space import SearchSpace
 from predictors.encodings import Encodings, terms_of
 from predictors.feature_table import FeatureTable
-from predictors.kernel import GraphKernel
+from predictors.own_value_kernel import OwnValueKernel
 from predictors.slot_evidence import descend, prior_surprise, surprise
 from predictors.targets import GapTransform
 
-NOISE = 0.1
-"""Prior mode of the noise variance of standardised targets."""
+NOISE = 0.01
+"""Prior mode of the variance, for standardised targets, by which two measurements of one network differ. Unless there
+are several of one, all that is not shared by networks counts as a network's own value."""
 MOST_ROWS = 300
 """Values from which weights, scales and noise are learned; where there are more, the best half of as many and others
 by chance. All values decide the posterior."""
@@ -67,7 +68,7 @@ class WLGP:
         transform = GapTransform.fit(values)
         x = self.inputs(graphs)
         y = torch.from_numpy(transform(values))[:, None]
-        kernel = GraphKernel(self._table, terms_of(self._table.names), smooth=True)
+        kernel = OwnValueKernel(self._table, terms_of(self._table.names), smooth=True)
         likelihood = _likelihood()
         rows = _evidence_rows(y[:, 0])
         likelihood.noise = _learn(kernel, x[rows], y[rows, 0])
@@ -156,7 +157,7 @@ def feature_table(space: SearchSpace) -> FeatureTable:
     return Encodings(space).table
 
 
-def _learn(kernel: GraphKernel, x: Float[Tensor, "n 1"], targets: Float[Tensor, " n"]) -> float:
+def _learn(kernel: OwnValueKernel, x: Float[Tensor, "n 1"], targets: Float[Tensor, " n"]) -> float:
     """Set the kernel's parameters to those of most evidence; returns the noise variance that goes with them."""
     own = torch.tensor([[math.log(NOISE), 1.0]], dtype=torch.float64)
     log_noise, parameters = own[:, 0].clone().requires_grad_(), list(kernel.parameters())

@@ -63,6 +63,7 @@ def by_hand(model: WLGP, table: FeatureTable, data, test) -> tuple[np.ndarray, n
     for scale, size in zip(scales, kernel.term_sizes, strict=True):
         total = sum(next(weights) * table.distance(next(names), both, both) for _ in range(size))
         matrix += scale * np.exp(-total)
+    matrix += kernel.positive("own").item() * (both[:, None] == both)
     n = len(rows)
     inverse = np.linalg.inv(matrix[:n, :n] + noise * np.eye(n))
     mean = matrix[n:, :n] @ inverse @ GapTransform.fit(values)(values)
@@ -142,7 +143,8 @@ def test_fitting_does_not_lower_the_penalised_likelihood(table, data) -> None:
     kernel = trained.covar_module
     kernel.raw_weights.data = torch.tensor([0.7 / n for n in kernel.term_sizes for _ in range(n)]).double().log()
     kernel.raw_scales.data = torch.full((2,), 0.5).double().log()
-    trained.likelihood.noise = 0.1
+    kernel.raw_own.data = torch.tensor([0.1]).double().log()
+    trained.likelihood.noise = 0.01
     assert after > value()
 
 
