@@ -70,9 +70,7 @@ class FeatureTable:
         """Half the squared Euclidean distance of the group's features, over its mean on the reference graphs."""
         return self._groups[name].distance(left, right)
 
-    def weighted(
-        self, weights: Mapping[str, float], left: np.ndarray, right: np.ndarray
-    ) -> Float[np.ndarray, "l r"]:
+    def weighted(self, weights: Mapping[str, float], left: np.ndarray, right: np.ndarray) -> Float[np.ndarray, "l r"]:
         """The sum over groups of weight times `distance`, but for rounding: one product instead of one a group."""
         if len(right) > len(left):
             return self.weighted(weights, right, left).T

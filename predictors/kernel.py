@@ -58,12 +58,12 @@ class GraphKernel(gpytorch.kernels.Kernel):  # type: ignore[misc]
             return (1 + self.positive("scales").sum()).expand(x1.shape[:-1])
         left, at_left = _distinct(x1[..., 0])
         right, at_right = _distinct(x2[..., 0])
-        learning = self.get_parameter("raw_weights").requires_grad
+        learning = self.raw_weights.requires_grad
         table = self.of_distances(self._distances(left, right)) if learning else self._fixed(left, right)
         return table[at_left[..., :, None], at_right[..., None, :]]
 
     def _fixed(self, left: np.ndarray, right: np.ndarray) -> Float[Tensor, "l r"]:
-        """The kernel where nothing is learned any more: the distances of a term's groups are added up in one product."""
+        """The kernel where nothing is learned any more: one product adds up the distances of a term's groups."""
         found = torch.ones(len(left), len(right), dtype=torch.float64)
         names, weights = iter(self.groups), iter(self.positive("weights").tolist())
         for scale, size in zip(self.positive("scales"), self.term_sizes, strict=True):
