@@ -84,7 +84,8 @@ class FeatureTable:
 
     def _stacked(self, weights: Mapping[str, float], rows: np.ndarray) -> sp.csr_array:
         """All groups' features beside each other, in the unit in which half a squared distance is the weighted sum."""
-        return sp.hstack([math.sqrt(w) * self._groups[name].scaled(rows) for name, w in weights.items()], format="csr")
+        parts = [math.sqrt(weight) * self._groups[name].scaled(rows) for name, weight in weights.items()]
+        return sp.csr_array(sp.hstack(parts, format="csr"))
 
 
 class _Rows:
@@ -125,8 +126,7 @@ class _Rows:
 
     def scaled(self, rows: np.ndarray) -> sp.csr_array:
         """Rows in the unit in which half a squared distance is `distance`."""
-        found: sp.csr_array = self._build()[rows] / math.sqrt(self._scale)
-        return found
+        return sp.csr_array(self._build()[rows] / math.sqrt(self._scale))
 
     def embedding(self, rows: np.ndarray) -> tuple[np.ndarray, list[str]]:
         found = self._build()[rows]
