@@ -27,7 +27,7 @@ from predictors.conditioned.datasets import Pairs, StatisticVectors
 from predictors.conditioned.gp import DatasetGP, fit_dataset_gp
 from predictors.conditioned.kernel import PairKernel, Relation, overlap
 from predictors.task_effects import fit_task_effects
-from predictors.wl_gp import GROUPS, TERMS
+from predictors.wl_groups import GROUPS, TERMS
 
 FOLDS = 5
 DEVELOPMENT = 1000

@@ -18,7 +18,7 @@ from predictors.conditioned.graph_vectors import GraphVectors
 from predictors.conditioned.network import DatasetNetwork, fit_dataset_network
 from predictors.prediction import Prediction
 from predictors.task_effects import TaskEffects, fit_task_effects
-from predictors.wl_gp import GROUPS
+from predictors.wl_groups import GROUPS
 
 CLASS_NUMBERS = 600
 NETWORK_GROUPS = ("slots", "wl0", "wl1", "first", "last", "shape")

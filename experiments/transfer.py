@@ -29,7 +29,7 @@ from graphs.tables.task_labels import TaskLabels, load_task_labels
 from predictors.feature_table import FeatureTable
 from predictors.presence import Presence, fit_presence
 from predictors.task_effects import TaskEffects, fit_task_effects
-from predictors.wl_gp import GROUPS, feature_table
+from predictors.wl_groups import GROUPS, wl_table
 
 DATA_SETS = ("cifar10", "cifar100")
 REPORTED = (1, 3, 5, 10)
@@ -64,7 +64,7 @@ class World:
         place = {cell: number for number, cell in enumerate(cells)}
         numbers = {space.network(graph): number for number, graph in enumerate(space.networks)}
         network = np.array([numbers[space.network(cell)] for cell in cells])
-        return World(space, feature_table(space), rows, cells, network, place)
+        return World(space, wl_table(space), rows, cells, network, place)
 
     def places(self, labels: TaskLabels) -> np.ndarray:
         """The cell's number of each label."""

@@ -19,7 +19,7 @@ from transfer import World, best_first, presence_of, ridge, some_labels
 from graphs.tables.task_labels import TaskLabels
 from predictors.presence import Presence
 from predictors.task_effects import TaskHyper, fit_task_effects
-from predictors.wl_gp import GROUPS
+from predictors.wl_groups import GROUPS
 
 FOLDS = 5
 Predict = Callable[[TaskLabels, TaskLabels], np.ndarray]

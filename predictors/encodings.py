@@ -91,10 +91,8 @@ class Encodings:
 
     @property
     def terms(self) -> tuple[tuple[str, ...], ...]:
-        """The terms of the feature kernel: numbers alone, and everything."""
-        numbers = tuple(name for name in NUMBERS if name in self.groups)
-        everything = tuple(self.groups)
-        return (numbers, everything) if numbers else (everything,)
+        """The terms of the feature kernel."""
+        return terms_of(tuple(self.groups))
 
     @cached_property
     def graph_inputs(self) -> GraphInputs:
@@ -128,6 +126,12 @@ class Encodings:
         """The rows of `layout` of one description of each network."""
         assert self.layout is not None
         return _rows(self.layout, graphs).double()
+
+
+def terms_of(groups: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """The terms of a kernel on these groups: numbers alone, and everything."""
+    numbers, everything = tuple(name for name in NUMBERS if name in groups), tuple(groups)
+    return (numbers, everything) if numbers else (everything,)
 
 
 def features_of(layout: Layout) -> SlotFeatures:

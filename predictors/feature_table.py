@@ -50,6 +50,11 @@ class FeatureTable:
             found.append(self._rows[network])
         return torch.tensor(found, dtype=torch.float64)[:, None]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the feature groups."""
+        return tuple(self._groups)
+
     def embedding(self, name: str, rows: np.ndarray) -> tuple[Float[np.ndarray, "m d"], list[str]]:
         """The group's features of rows, in the unit of `distance`, and the label of each; those that all lack left out.
 
@@ -64,6 +69,23 @@ class FeatureTable:
     def distance(self, name: str, left: np.ndarray, right: np.ndarray) -> Float[np.ndarray, "l r"]:
         """Half the squared Euclidean distance of the group's features, over its mean on the reference graphs."""
         return self._groups[name].distance(left, right)
+
+    def weighted(self, weights: Mapping[str, float], left: np.ndarray, right: np.ndarray) -> Float[np.ndarray, "l r"]:
+        """The sum over groups of weight times `distance`, but for rounding: one product instead of one a group."""
+        if len(right) > len(left):
+            return self.weighted(weights, right, left).T
+        a, b = (self._stacked(weights, rows) for rows in (left, right))
+        met, place = np.unique(b.indices), np.full(a.shape[1], -1)
+        place[met] = np.arange(len(met))
+        dot = _columns(a, place) @ _columns(b, place).T.toarray()
+        squared = _squared_norms(a)[:, None] + _squared_norms(b)[None, :] - 2 * dot
+        found: np.ndarray = np.maximum(squared, 0.0) / 2
+        return found
+
+    def _stacked(self, weights: Mapping[str, float], rows: np.ndarray) -> sp.csr_array:
+        """All groups' features beside each other, in the unit in which half a squared distance is the weighted sum."""
+        parts = [math.sqrt(weight) * self._groups[name].scaled(rows) for name, weight in weights.items()]
+        return sp.csr_array(sp.hstack(parts, format="csr"))
 
 
 class _Rows:
@@ -102,6 +124,10 @@ class _Rows:
         squared: np.ndarray = np.maximum(norm_a[:, None] + norm_b[None, :] - 2 * dot, 0.0)
         return squared / (2 * self._scale)
 
+    def scaled(self, rows: np.ndarray) -> sp.csr_array:
+        """Rows in the unit in which half a squared distance is `distance`."""
+        return sp.csr_array(self._build()[rows] / math.sqrt(self._scale))
+
     def embedding(self, rows: np.ndarray) -> tuple[np.ndarray, list[str]]:
         found = self._build()[rows]
         present = np.unique(found.indices)
@@ -125,3 +151,11 @@ def _squared_norms(matrix: sp.csr_array) -> np.ndarray:
     """Each row's entries are added in their own order, whatever the columns are numbered in this process."""
     norms: np.ndarray = sp.csr_array((matrix.data**2, matrix.indices, matrix.indptr), shape=matrix.shape).sum(1)
     return norms
+
+
+def _columns(matrix: sp.csr_array, place: np.ndarray) -> sp.csr_array:
+    """The columns that have a place, at their places; each row's entries stay in their order."""
+    kept = place[matrix.indices] >= 0
+    ends = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
+    shape = (matrix.shape[0], int(place.max(initial=-1)) + 1)
+    return sp.csr_array((matrix.data[kept], place[matrix.indices[kept]], ends), shape=shape)

@@ -58,8 +58,18 @@ class GraphKernel(gpytorch.kernels.Kernel):  # type: ignore[misc]
             return (1 + self.positive("scales").sum()).expand(x1.shape[:-1])
         left, at_left = _distinct(x1[..., 0])
         right, at_right = _distinct(x2[..., 0])
-        table = self.of_distances(self._distances(left, right))
+        learning = self.raw_weights.requires_grad
+        table = self.of_distances(self._distances(left, right)) if learning else self._fixed(left, right)
         return table[at_left[..., :, None], at_right[..., None, :]]
+
+    def _fixed(self, left: np.ndarray, right: np.ndarray) -> Float[Tensor, "l r"]:
+        """The kernel where nothing is learned any more: one product adds up the distances of a term's groups."""
+        found = torch.ones(len(left), len(right), dtype=torch.float64)
+        names, weights = iter(self.groups), iter(self.positive("weights").tolist())
+        for scale, size in zip(self.positive("scales"), self.term_sizes, strict=True):
+            term = {next(names): next(weights) for _ in range(size)}
+            found += scale * torch.exp(-self._length(torch.from_numpy(self.table.weighted(term, left, right))))
+        return found
 
     def of_distances(self, distances: Float[Tensor, "g l r"]) -> Float[Tensor, "l r"]:
         """The kernel where D_g is known for each group, in the order of `groups`."""

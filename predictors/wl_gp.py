@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
 import torch
-from botorch.fit import fit_gpytorch_mll
 from botorch.models import SingleTaskGP
 from botorch.posteriors.gpytorch import GPyTorchPosterior
 from botorch.posteriors.posterior import Posterior
@@ -15,34 +15,29 @@ from gpytorch.constraints import GreaterThan
 from gpytorch.distributions import MultivariateNormal
 from gpytorch.likelihoods import GaussianLikelihood
 from gpytorch.means import ZeroMean
-from gpytorch.mlls import ExactMarginalLogLikelihood
 from gpytorch.priors import LogNormalPrior
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.utils import parameters_to_vector
 
 from graphs.archgraph import ArchGraph
 from graphs.errors import EvaluationError
 from graphs.space import SearchSpace
+from predictors.encodings import Encodings, terms_of
 from predictors.feature_table import FeatureTable
-from predictors.features import FIRST_OPS, LAST_OPS, PATHS, SHAPE, SLOTS, FeatureGroup, wl_labels
-from predictors.kernel import GraphKernel
+from predictors.own_value_kernel import OwnValueKernel
+from predictors.slot_evidence import descend, prior_surprise, surprise
 from predictors.targets import GapTransform
 
-GROUPS: Mapping[str, FeatureGroup] = {
-    "slots": SLOTS,
-    "wl0": wl_labels(0),
-    "wl1": wl_labels(1),
-    "wl2": wl_labels(2),
-    "first": FIRST_OPS,
-    "last": LAST_OPS,
-    "paths": PATHS,
-    "shape": SHAPE,
-}
-TERMS = (("slots",), ("wl0", "wl1", "wl2", "first", "last", "paths", "shape"))
-NOISE = 0.1
-"""Prior mode of the noise variance of standardised targets."""
+NOISE = 0.01
+"""Prior mode of the variance, for standardised targets, by which two measurements of one network differ. Unless there
+are several of one, all that is not shared by networks counts as a network's own value."""
+MOST_ROWS = 300
+"""Values from which weights, scales and noise are learned; where there are more, the best half of as many and others
+by chance. All values decide the posterior."""
+LEAST_NOISE = 1e-4
+JITTER = 1e-6
 QUANTILES = 64
-ITERATIONS = 60
 CHUNK = 4096
 
 
@@ -73,20 +68,14 @@ class WLGP:
         transform = GapTransform.fit(values)
         x = self.inputs(graphs)
         y = torch.from_numpy(transform(values))[:, None]
+        kernel = OwnValueKernel(self._table, terms_of(self._table.names), smooth=True)
+        likelihood = _likelihood()
+        rows = _evidence_rows(y[:, 0])
+        likelihood.noise = _learn(kernel, x[rows], y[rows, 0])
         model = SingleTaskGP(
-            x,
-            y,
-            likelihood=_likelihood(),
-            covar_module=GraphKernel(self._table, TERMS),
-            mean_module=ZeroMean(),
-            outcome_transform=None,
+            x, y, likelihood=likelihood, covar_module=kernel, mean_module=ZeroMean(), outcome_transform=None
         )
-        fit_gpytorch_mll(
-            ExactMarginalLogLikelihood(model.likelihood, model),
-            optimizer_kwargs={"options": {"maxiter": ITERATIONS}},
-            max_attempts=1,
-            warning_handler=lambda _: True,
-        )
+        model.requires_grad_(False)
         self._fitted = (model, transform)
         self.__dict__.pop("_factor", None)
 
@@ -153,9 +142,12 @@ class WLGP:
         return values.mean(1), values.std(1)
 
     def group_weights(self) -> dict[str, float]:
-        """How much each feature group matters: its learned weight in the squared distance."""
+        """How much each feature group matters: its learned weight in the squared distance of all terms."""
         kernel = self.model.covar_module
-        return dict(zip(kernel.groups, kernel.positive("weights").tolist(), strict=True))
+        found: dict[str, float] = {}
+        for name, weight in zip(kernel.groups, kernel.positive("weights").tolist(), strict=True):
+            found[name] = found.get(name, 0.0) + weight
+        return found
 
     def _ready(self) -> tuple[SingleTaskGP, GapTransform]:
         if self._fitted is None:
@@ -165,13 +157,38 @@ class WLGP:
 
 def feature_table(space: SearchSpace) -> FeatureTable:
     """An empty table of the features that WLGP looks at."""
-    return FeatureTable(space, GROUPS)
+    return Encodings(space).table
+
+
+def _learn(kernel: OwnValueKernel, x: Float[Tensor, "n 1"], targets: Float[Tensor, " n"]) -> float:
+    """Set the kernel's parameters to those of most evidence; returns the noise variance that goes with them."""
+    own = torch.tensor([[math.log(NOISE), 1.0]], dtype=torch.float64)
+    log_noise, parameters = own[:, 0].clone().requires_grad_(), list(kernel.parameters())
+    priors, eye = kernel.priors, torch.eye(len(targets), dtype=torch.float64)
+
+    def cost() -> Tensor:
+        noisy = kernel.forward(x, x) + (log_noise.exp() + JITTER) * eye
+        logs = parameters_to_vector(parameters)
+        return surprise(noisy, targets) + prior_surprise(logs, priors) + prior_surprise(log_noise, own)
+
+    descend(cost, [*parameters, log_noise])
+    return float(log_noise.detach().exp()) + JITTER
+
+
+def _evidence_rows(targets: Float[Tensor, " n"]) -> Int[Tensor, " m"]:
+    """The rows to learn from, in their order; the same for the same targets."""
+    if len(targets) <= MOST_ROWS:
+        return torch.arange(len(targets))
+    order = targets.argsort(descending=True, stable=True)
+    others = torch.randperm(len(order) - MOST_ROWS // 2, generator=torch.Generator().manual_seed(0))
+    chance = order[MOST_ROWS // 2 :][others[: MOST_ROWS - MOST_ROWS // 2]]
+    return torch.cat([order[: MOST_ROWS // 2], chance]).sort().values
 
 
 def _likelihood() -> GaussianLikelihood:
     """Noise with a prior that is Gaussian in its logarithm, of deviation 1 around log `NOISE`."""
     likelihood = GaussianLikelihood(
-        noise_prior=LogNormalPrior(float(np.log(NOISE)) + 1, 1.0),
-        noise_constraint=GreaterThan(1e-3, initial_value=NOISE),
+        noise_prior=LogNormalPrior(math.log(NOISE) + 1, 1.0),
+        noise_constraint=GreaterThan(LEAST_NOISE, initial_value=NOISE),
     )
     return likelihood.double()

@@ -10,7 +10,7 @@ from graphs.space import SearchSpace
 from graphs.spaces.nas_bench_graph import NasBenchGraph
 from graphs.spaces.nasbench201 import NasBench201
 from predictors.feature_table import FeatureTable
-from predictors.wl_gp import feature_table
+from predictors.wl_groups import wl_table
 
 
 class _Cells(NasBench201):
@@ -29,7 +29,7 @@ _SPACES = {space.name: space for space in (NasBenchGraph(), _Cells())}
 @pytest.fixture(scope="session")
 def table_of() -> Callable[[SearchSpace], FeatureTable]:
     """The shared feature table of one of the spaces that `any_space` gives."""
-    return cache(feature_table)
+    return cache(wl_table)
 
 
 @pytest.fixture(scope="session", params=list(_SPACES))

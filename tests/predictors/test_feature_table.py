@@ -9,7 +9,7 @@ import pytest
 from graphs.spaces.nas_bench_graph import NasBenchGraph
 from predictors.feature_table import REFERENCE_GRAPHS, FeatureTable
 from predictors.features import FeatureGroup, View
-from predictors.wl_gp import GROUPS
+from predictors.wl_groups import GROUPS
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +75,15 @@ def test_random_graphs_are_at_distance_one_in_the_mean(space, table, name: str) 
     assert table.distance(name, rows, rows).mean() == pytest.approx(1, abs=0.2)
     reference = numbers(table, graphs_of(space, REFERENCE_GRAPHS, 0))
     assert table.distance(name, reference, reference).mean() == pytest.approx(1, abs=1e-9)
+
+
+def test_weighted_is_the_sum_of_weighted_distances_whichever_side_is_larger(space, table) -> None:
+    left, right = (numbers(table, graphs_of(space, count, 5 + count)) for count in (40, 15))
+    weights = dict(zip(GROUPS, np.random.default_rng(6).exponential(size=len(GROUPS)), strict=True))
+    expected = sum(weight * table.distance(name, left, right) for name, weight in weights.items())
+    np.testing.assert_allclose(table.weighted(weights, left, right), expected, atol=1e-9)
+    np.testing.assert_allclose(table.weighted(weights, right, left), np.transpose(expected), atol=1e-9)
+    assert table.names == tuple(GROUPS)
 
 
 def test_rows_number_networks_and_not_descriptions(space, table) -> None:

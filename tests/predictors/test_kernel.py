@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from predictors.kernel import GraphKernel
-from predictors.wl_gp import GROUPS, TERMS
+from predictors.wl_groups import GROUPS, TERMS
 
 
 @pytest.fixture(scope="module")
@@ -107,3 +107,13 @@ def test_equal_graphs_correlate_more_than_others(setting) -> None:
     table, x = setting
     matrix = dense(GraphKernel(table, TERMS), x)
     assert (matrix <= matrix.diagonal()[:, None] + 1e-5).all()
+
+
+@pytest.mark.parametrize("smooth", [False, True])
+def test_a_kernel_that_learns_no_more_is_the_same(setting, smooth: bool) -> None:
+    table, x = setting
+    kernel = GraphKernel(table, TERMS, smooth)
+    learning = dense(kernel, x[:60], x[60:100])
+    kernel.requires_grad_(False)
+    torch.testing.assert_close(dense(kernel, x[:60], x[60:100]), learning)
+    torch.testing.assert_close(dense(kernel, x[60:100], x[:60]), learning.T)

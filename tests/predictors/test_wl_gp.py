@@ -62,7 +62,8 @@ def by_hand(model: WLGP, table: FeatureTable, data, test) -> tuple[np.ndarray, n
     matrix, names = np.ones((len(both), len(both))), iter(kernel.groups)
     for scale, size in zip(scales, kernel.term_sizes, strict=True):
         total = sum(next(weights) * table.distance(next(names), both, both) for _ in range(size))
-        matrix += scale * np.exp(-np.sqrt(total + 1e-12))
+        matrix += scale * np.exp(-total)
+    matrix += kernel.positive("own").item() * (both[:, None] == both)
     n = len(rows)
     inverse = np.linalg.inv(matrix[:n, :n] + noise * np.eye(n))
     mean = matrix[n:, :n] @ inverse @ GapTransform.fit(values)(values)
@@ -142,7 +143,8 @@ def test_fitting_does_not_lower_the_penalised_likelihood(table, data) -> None:
     kernel = trained.covar_module
     kernel.raw_weights.data = torch.tensor([0.7 / n for n in kernel.term_sizes for _ in range(n)]).double().log()
     kernel.raw_scales.data = torch.full((2,), 0.5).double().log()
-    trained.likelihood.noise = 0.1
+    kernel.raw_own.data = torch.tensor([0.1]).double().log()
+    trained.likelihood.noise = 0.01
     assert after > value()
 
 
@@ -195,7 +197,7 @@ def test_an_acquisition_of_q_points_works(fitted) -> None:
 def test_best_and_group_weights(fitted, data) -> None:
     assert fitted.scale(float(data[1].max())) == pytest.approx(float(fitted.model.train_targets.max()))
     weights = fitted.group_weights()
-    assert set(weights) == {"slots", "wl0", "wl1", "wl2", "first", "last", "paths", "shape"}
+    assert set(weights) == set(fitted.model.covar_module.table.names) >= {"slots", "wl0", "wl1", "along", "paths"}
     assert all(weight > 0 for weight in weights.values())
 
 
@@ -259,10 +261,10 @@ def test_the_unit_of_the_objective_does_not_matter(fitted, table, data, unit: fl
     np.testing.assert_allclose(model.predict(test)[0] / unit, fitted.predict(test)[0], rtol=1e-3)
 
 
-def test_another_space_works_as_well(cells, table_of) -> None:
+def test_another_space_works_as_well(cells) -> None:
     graphs = graphs_of(40, 20, cells)
     values = np.array([sum(op.name == "nor_conv_3x3" for op in graph.ops) for graph in graphs], dtype=np.float64)
-    model = WLGP(table_of(cells))
+    model = WLGP(feature_table(cells))
     model.fit(graphs[:30], values[:30])
     assert kendalltau(model.predict(graphs[30:])[0], values[30:])[0] > 0.4
 
