@@ -8,16 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from bo.campaign import Campaign
 from bo.records import CampaignConfig, History, Trial, regret, relative_improvement
 from bo.store import Store
 from graphs.errors import StoreError
 from graphs.space import SearchSpace
-
-_Z = {50: 0.6744897501960817, 80: 1.2815515655446004, 95: 1.959963984540054}
-"""For each central interval of a normal distribution, in percent, its half width in standard deviations."""
 
 
 @dataclass(frozen=True)
@@ -99,36 +94,6 @@ class ReportData:
         return relative_improvement(self.campaign.objective, self.campaign.reference, value)
 
 
-@dataclass(frozen=True)
-class Calibration:
-    """Predictions made before the evaluation, and the truth.
-
-    Args:
-        trials: the evaluated ones that had a predicted mean and standard deviation.
-        mean, std, truth: their values.
-    """
-
-    trials: tuple[Trial, ...]
-    mean: np.ndarray
-    std: np.ndarray
-    truth: np.ndarray
-
-    def inside(self, percent: int) -> int:
-        """How many truths lie in the central interval of 50, 80 or 95 percent."""
-        return int((np.abs(self.truth - self.mean) <= _Z[percent] * self.std).sum())
-
-    def rank_correlations(self) -> tuple[float, float]:
-        """Spearman's rho and Kendall's tau; NaN where all predictions or all truths are equal."""
-        if np.ptp(self.mean) == 0 or np.ptp(self.truth) == 0:
-            return math.nan, math.nan
-        from scipy import stats  # half a second that only this needs
-
-        return (
-            float(stats.spearmanr(self.mean, self.truth).statistic),
-            float(stats.kendalltau(self.mean, self.truth).statistic),
-        )
-
-
 def read_campaign(space: SearchSpace, store: Store) -> ReportData:
     """Open the campaign in `store` for reading.
 
@@ -151,17 +116,6 @@ def read_campaign(space: SearchSpace, store: Store) -> ReportData:
     )
 
 
-def calibration(data: ReportData) -> Calibration:
-    """The evaluated trials that a surrogate had predicted with a standard deviation."""
-    rows = [
-        (trial, trial.proposal.mean, trial.proposal.std, data.value(trial))
-        for trial in data.history.done
-        if _finite(trial.proposal.mean) and _finite(trial.proposal.std)
-    ]
-    values = np.array([row[1:] for row in rows], dtype=float).reshape(-1, 3)
-    return Calibration(tuple(row[0] for row in rows), *values.T)
-
-
 def lineage(data: ReportData, trial: Trial) -> list[Trial]:
     """`trial` and those it descends from, the oldest first."""
     by_number: Mapping[int, Trial] = {one.number: one for one in data.history.trials}
@@ -171,7 +125,3 @@ def lineage(data: ReportData, trial: Trial) -> list[Trial]:
             break  # no campaign writes a circle, but a report must end
         line.append(parent)
     return line[::-1]
-
-
-def _finite(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)

@@ -10,8 +10,9 @@ from itertools import pairwise
 import numpy as np
 
 from bo import report_plots
+from bo.calibration import HALF_WIDTHS, calibration
 from bo.records import Trial
-from bo.report_data import ReportData, calibration, lineage
+from bo.report_data import ReportData, lineage
 from bo.report_html import NONE, Html, column, element, escape, facts, heading, number, quantity, signed, table
 from graphs.tables.table import UNITS
 
@@ -67,7 +68,7 @@ def curves(data: ReportData) -> Html:
 
 def surrogate(data: ReportData) -> Html:
     """Predictions against the truth; empty where nothing was predicted."""
-    found = calibration(data)
+    found = calibration(data.history)
     count = len(found.trials)
     if not count:
         return Html()
@@ -75,7 +76,7 @@ def surrogate(data: ReportData) -> Html:
     svg = report_plots.predictions(found.trials, found.mean, found.std, found.truth)
     rows = [
         (f"{percent} %", f"{100 * found.inside(percent) / count:.0f} %", f"{found.inside(percent)} of {count}")
-        for percent in (50, 80, 95)
+        for percent in HALF_WIDTHS
     ]
     right = element(
         "div",
