@@ -13,7 +13,7 @@ UNIT = 13.0
 """Pixels of a line of text, the unit of layouts."""
 _LETTER, _SMALL = 0.62, 0.8
 """Width of a letter in lines, and the size of attributes beside the operation's name."""
-_MOST = 26
+_MOST, _HEAD = 26, 0.45
 
 
 def drawing(graph: ArchGraph) -> dict[str, Any]:
@@ -50,12 +50,13 @@ def _size(texts: list[str]) -> tuple[float, float]:
 
 
 def _edge(route: list[tuple[float, float]]) -> str:
-    """Straight where it passes a layer, an S between layers."""
+    """Straight where it passes a layer, an S between layers; its end is an arrow head."""
     path = "M" + _point(*route[0])
     for (u0, v0), (u1, v1) in pairwise(route):
         middle = (v0 + v1) / 2
         path += f"C{_point(u0, middle)} {_point(u1, middle)} {_point(u1, v1)}"
-    return path
+    u, v = route[-1]
+    return f"{path}M{_point(u - _HEAD / 2, v - _HEAD)}L{_point(u, v)}L{_point(u + _HEAD / 2, v - _HEAD)}"
 
 
 def _point(u: float, v: float) -> str:

@@ -14,7 +14,7 @@ from bo.pareto import hypervolume_so_far, reference_point
 from bo.records import Trial
 from bo.report_data import ReportData
 from bo.report_drawing import drawing
-from bo.report_html import Html, column, element, heading, number, quantity, table
+from bo.report_html import Html, bound, column, element, heading, number, quantity, table
 from bo.report_panel import panel
 from bo.report_plots import legend
 from bo.report_sections import figure_of, metric_pairs, section
@@ -75,7 +75,7 @@ def _volume(data: ReportData, front: Front) -> list[Html]:
     stated = any(key.startswith("reference_point/") for key in data.campaign.reference)
     why = "set with the task" if stated else "the worst values of the first ten feasible queries"
     caption = f"What the front dominates beyond {where} ({why}); {number(front.hypervolume)} in the end."
-    return [element("div", figure_of("Hypervolume", report_curves.volume(values), caption), class_="pair")]
+    return [element("div", figure_of("Hypervolume", report_curves.volume(values), caption), class_="half")]
 
 
 def _data(data: ReportData, front: Front) -> Html:
@@ -93,7 +93,7 @@ def _data(data: ReportData, front: Front) -> Html:
 
 
 def _told(data: ReportData, trial: Trial, best: bool, drawn: bool) -> dict[str, Any]:
-    broken = [one.text for one in data.history.constraints if not one.holds(trial.metrics[one.name])]
+    broken = [bound(one) for one in data.history.constraints if not one.holds(trial.metrics[one.name])]
     found: dict[str, Any] = {
         "title": f"#{trial.number}, {trial.proposal.origin}",
         "arch": trial.arch,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from bo.records import Trial
 from bo.report_data import ReportData
-from bo.report_html import NONE, Html, element, heading, number, quantity, signed
+from bo.report_html import NONE, Html, bound, element, heading, number, quantity, signed
 from bo.report_sections import gap
 from bo.standing import cost_spent
 
@@ -32,9 +32,7 @@ def _aim(data: ReportData) -> str:
     """The objectives and the constraints, in words."""
     aims = [f"{'more' if one.maximize else 'less'} {heading(one.metric)}" for one in data.history.objectives]
     told = f"{' and '.join(aims)} {'is' if len(aims) == 1 else 'are'} better"
-    return told + (
-        f", subject to {' and '.join(one.text for one in bounds)}" if (bounds := data.config.constraints) else ""
-    )
+    return told + (f", subject to {' and '.join(map(bound, bounds))}" if (bounds := data.config.constraints) else "")
 
 
 def _tiles(data: ReportData) -> list[tuple[str, str, str]]:

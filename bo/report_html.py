@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from bo.report_style import CSS, THEME
+from graphs.condition import Condition
 from graphs.tables.table import UNITS
 
 NONE = "\N{EN DASH}"
@@ -78,6 +79,12 @@ def quantity(metric: str, value: float | None) -> str:
     """The number with the unit of its metric, where it has one."""
     unit = UNITS.get(metric, "")
     return f"{number(value)} {unit}".rstrip() if number(value) != NONE else NONE
+
+
+def bound(condition: Condition) -> str:
+    """A constraint as one writes it by hand, with its unit."""
+    sign = "\N{LESS-THAN OR EQUAL TO}" if condition.operator == "<=" else "\N{GREATER-THAN OR EQUAL TO}"
+    return f"{condition.name} {sign} {quantity(condition.name, condition.value)}"
 
 
 def heading(metric: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bo.report_data import ReportData
-from bo.report_html import NONE, Html, column, element, heading, number, table
+from bo.report_html import NONE, Html, bound, column, element, heading, number, table
 from bo.report_sections import section
 from bo.standing import UNTYPED, failures, kept
 
@@ -28,7 +28,7 @@ def constraints(data: ReportData) -> Html:
         return Html()
     counts = kept(data.history)
     rows: list[tuple[object, ...]] = [
-        (one.text, counts[one.text], f"{100 * counts[one.text] / done:.0f} %", _nearest(data, one.name))
+        (bound(one), counts[one.text], f"{100 * counts[one.text] / done:.0f} %", _nearest(data, one.name))
         for one in bounds
     ]
     feasible = len(data.history.feasible)

@@ -14,8 +14,8 @@ from bo.report_html import Html, element, heading, number
 from bo.report_plots import ORIGINS, OTHER, limits
 from bo.standing import Front
 
-WIDTH, HEIGHT = 460, 340
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 12, 34
+WIDTH, HEIGHT = 460.0, 340.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62.0, 14.0, 12.0, 34.0
 SHAPES = {
     "o": "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0z",
     "s": "M-4-4h8v8h-8z",
@@ -62,7 +62,7 @@ def panel(data: ReportData, front: Front, y: Objective, x: Objective) -> Html:
     places = [(across(trial.metrics[x.metric]), up(trial.metrics[y.metric])) for trial in trials]
     markers = [_marker(data, trial, trial.number in numbers, *at) for trial, at in zip(trials, places, strict=True)]
     label = f"{heading(y.metric)} over {heading(x.metric)}, {len(trials)} architectures, {len(numbers)} on the front"
-    svg = element("svg", _frame(across, up, heading(x.metric)), *line, *markers, viewBox=f"0 0 {WIDTH} {HEIGHT}",
+    svg = element("svg", _frame(across, up, heading(x.metric)), *line, *markers, viewBox=f"0 0 {WIDTH:g} {HEIGHT:g}",
                   role="img", aria_label=label)  # fmt: skip
     better = f"better: {'up' if y.maximize else 'down'} and {'right' if x.maximize else 'left'}"
     tip = element("div", class_="tip", hidden="hidden")
@@ -73,7 +73,7 @@ def panel(data: ReportData, front: Front, y: Objective, x: Objective) -> Html:
 def _axis(trials: list[Trial], objective: Objective, start: float, end: float) -> _Axis:
     values = np.array([trial.metrics[objective.metric] for trial in trials], dtype=float)
     low, high = limits(values, objective.maximize)
-    if low > 0 and high > 30 * low:
+    if not objective.maximize and low > 0 and high > 30 * low:
         return _Axis(low / 1.15, high * 1.15, start, end, True)
     margin = 0.07 * (high - low) or 0.05 * abs(high) or 1.0
     return _Axis(low - margin, high + margin, start, end, False)
@@ -82,8 +82,8 @@ def _axis(trials: list[Trial], objective: Objective, start: float, end: float) -
 def _frame(across: _Axis, up: _Axis, title: str) -> Html:
     """Grid, ticks and the title of the horizontal axis."""
     right, bottom = WIDTH - _RIGHT, HEIGHT - _BOTTOM
-    parts = [_line(f"M{across(tick):.1f} {_TOP}V{bottom}") for tick in across.ticks()]
-    parts += [_line(f"M{_LEFT} {up(tick):.1f}H{right}") for tick in up.ticks()]
+    parts = [_line(f"M{across(tick):.1f} {_TOP:g}V{bottom:g}") for tick in across.ticks()]
+    parts += [_line(f"M{_LEFT:g} {up(tick):.1f}H{right:g}") for tick in up.ticks()]
     parts += [_text(number(tick), across(tick), bottom + 15, "middle") for tick in across.ticks()]
     parts += [_text(number(tick), _LEFT - 7, up(tick) + 4, "end") for tick in up.ticks()]
     parts.append(_text(title, (_LEFT + right) / 2, HEIGHT - 3, "middle"))

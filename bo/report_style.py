@@ -44,7 +44,7 @@ dd{margin:0;font-variant-numeric:tabular-nums}
 .grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,188px),1fr));gap:14px;list-style:none;padding:0;
 margin:0}
 .grid li{border:1px solid var(--rule);border-radius:10px;padding:12px;min-width:0}
-.grid dl{grid-template-columns:1fr auto;gap:1px 6px;margin:6px 0 0;font-size:.8rem}
+.grid dl{grid-template-columns:minmax(0,1fr) auto;gap:1px 6px;margin:6px 0 0;font-size:.74rem}
 .grid dt{font-size:inherit}
 .grid p{margin:-4px 0 4px}
 .grid dd{text-align:right}
@@ -98,6 +98,8 @@ background:var(--ink);color:var(--page);font-size:.8rem;line-height:1.35}
 .chosen .box{stroke:var(--wire);stroke-width:.8}
 .chosen .name{font-size:12.5px}
 .chosen .small{font-size:10px}
+.half{max-width:526px}
 #front>.pair{margin-bottom:16px}
+@media(max-width:560px){.panel text{font-size:15px}}
 #front>details{margin-bottom:16px}
 """

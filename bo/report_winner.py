@@ -5,7 +5,7 @@ from __future__ import annotations
 from bo import report_plots
 from bo.records import Trial
 from bo.report_data import ReportData
-from bo.report_html import Html, element, facts, number, quantity, signed
+from bo.report_html import Html, bound, element, facts, number, quantity, signed
 from bo.report_sections import breakable, gap, metric_pairs, section
 from graphs.draw_text import draw_text
 
@@ -40,7 +40,7 @@ def winner(data: ReportData, best: Trial) -> Html:
 def nothing_feasible(data: ReportData) -> Html:
     """Where every evaluated architecture breaks a constraint: the one that comes closest."""
     history, closest = data.history, data.ranked[0]
-    missed = [one.text for one in history.constraints if not one.holds(closest.metrics[one.name])]
+    missed = [bound(one) for one in history.constraints if not one.holds(closest.metrics[one.name])]
     told = (
         f"All {len(history.done)} evaluated architectures break a constraint. Trial #{closest.number} comes closest; "
         f"it breaks {' and '.join(missed)}."
