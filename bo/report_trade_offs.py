@@ -20,9 +20,9 @@ def trade_offs(data: ReportData) -> Html:
     """The trade-off of the objective with each cost that was measured; empty where there is none."""
     own = {one.metric for one in data.history.objectives}
     measured = [cost for cost in COSTS if cost in data.metrics and cost not in own]
-    parts = [_front(data, cost) for cost in measured]
-    if not parts:
+    if not measured or not data.history.feasible:
         return Html()
+    parts = [_front(data, cost) for cost in measured]
     key = report_plots.legend(
         (trial.proposal.origin for trial in data.history.feasible), [("○", "accent", "on the front")]
     )

@@ -248,6 +248,16 @@ def test_without_a_reference(tmp_path: Path) -> None:
     assert page.section("curve")
 
 
+def test_the_band_of_random_search(tmp_path: Path) -> None:
+    campaign = run(tmp_path, budget=12, reference={"best": 81.25, "mean": 68.0})
+    columns = {"valid_accuracy": np.linspace(60.0, 81.25, 5_000)}
+    path = write_report(SPACE, campaign.store, tmp_path / "report.html", columns=columns)
+    assert "from the 5,000 rows of the task's table, none twice." in Page(path).text
+    assert "random search, central 80 %" in Page(path).text
+    columns = {"other": columns["valid_accuracy"]}
+    assert "random search" not in Page(write_report(SPACE, campaign.store, path, columns=columns)).text
+
+
 def test_minimising(tmp_path: Path) -> None:
     campaign = run(
         tmp_path, budget=8, objective=Objective("latency", maximize=False), reference={"best": 0.5, "mean": 50.0}

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from archgen.cli.live import LiveView
+from archgen.cli.standing import standing_lines
 from archgen.session import read_campaign
 from bo.campaign import Campaign
 from bo.records import CampaignConfig, Failure, Objective
@@ -121,3 +122,16 @@ def test_the_live_display_tells_how_it_stands(folder: Path, capsys: pytest.Captu
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("query 20/24")]
     for part in ("front: ", "hypervolume", "latency<=4.5: kept by", "failed: 1 out of memory, 1 timeout", "cost spent"):
         assert part in line
+
+
+def test_the_panel_on_a_terminal_has_the_same_lines(folder: Path) -> None:
+    campaign = read_campaign(folder)
+    with LiveView(24) as live:
+        live.begin(campaign)
+        live._standing = standing_lines(campaign)
+        (panel,) = live._state(campaign)
+    text = str(panel.renderable)
+    best = campaign.best()
+    assert best is not None
+    assert best.arch in text
+    assert all(line in text for line in standing_lines(campaign))
