@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export ARCHGEN_DATA ?= $(abspath ../shared/data)
 
-.PHONY: install run test check clean
+.PHONY: install services run test check clean
 
 install: .venv/installed
 
@@ -16,7 +16,11 @@ install: .venv/installed
 run: install
 	$(BIN)/archgen search nas-bench-graph --task cora --budget 100 --seed 0 --dir runs/cora
 
-test: install
+# What some tests start beside Python; those are skipped where it cannot be had.
+services:
+	@.ci/services
+
+test: install services
 	$(BIN)/python -m pytest -n 2
 
 check: install

@@ -29,7 +29,7 @@ def non_dominated(gains: Float[np.ndarray, "n m"]) -> Bool[np.ndarray, " n"]:
 def front(history: History) -> list[Trial]:
     """The feasible trials that no other one beats in the objectives, best first objective first."""
     trials = history.feasible
-    gains = np.array([history.gains(trial) for trial in trials], dtype=float).reshape(len(trials), -1)
+    gains = np.array([history.gains(trial) for trial in trials], dtype=float).reshape(-1, len(history.objectives))
     kept = [trial for trial, good in zip(trials, non_dominated(gains), strict=True) if good]
     return sorted(kept, key=lambda trial: (-history.gain(trial), trial.number))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -12,12 +12,10 @@ import numpy as np
 
 from bo.campaign import Campaign
 from bo.records import CampaignConfig, History, Trial, regret, relative_improvement
+from bo.standing import Front, incumbents, measure_front
 from bo.store import Store
 from graphs.errors import StoreError
 from graphs.space import SearchSpace
-
-_Z = {50: 0.6744897501960817, 80: 1.2815515655446004, 95: 1.959963984540054}
-"""For each central interval of a normal distribution, in percent, its half width in standard deviations."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +26,13 @@ class ReportData:
         campaign: the trials.
         steps: number, notes and seconds of each step.
         created: when the campaign began, in seconds since 1970, where it is known.
+        columns: of the task's table, where there is one: each metric's values, one a row.
     """
 
     campaign: Campaign
     steps: tuple[dict[str, Any], ...]
     created: float | None
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def space(self) -> SearchSpace:
@@ -57,32 +57,42 @@ class ReportData:
 
     @cached_property
     def ended(self) -> tuple[Trial, ...]:
-        """The queries spent: evaluated and failed trials, in their order."""
-        return tuple(trial for trial in self.history.trials if trial.status != "pending")
+        """The queries spent, in their order."""
+        return self.history.ended
+
+    @cached_property
+    def failed(self) -> tuple[Trial, ...]:
+        return tuple(trial for trial in self.ended if trial.status == "failed")
 
     @cached_property
     def ranked(self) -> tuple[Trial, ...]:
-        """The evaluated trials, best first, the earlier one where two are equal."""
-        return tuple(sorted(self.history.done, key=lambda trial: (-self.history.gain(trial), trial.number)))
+        """The evaluated trials, best first: those that keep the constraints, then by the first objective."""
+        merit = self.history.merit
+        return tuple(sorted(self.history.done, key=lambda trial: (*(-part for part in merit(trial)), trial.number)))
+
+    @cached_property
+    def infeasible(self) -> frozenset[int]:
+        """The numbers of the evaluated trials that break a constraint."""
+        return frozenset(trial.number for trial in self.history.done) - {t.number for t in self.history.feasible}
+
+    @cached_property
+    def front(self) -> Front | None:
+        """The front in the campaign's objectives, where it has several."""
+        return measure_front(self.history, self.campaign.reference)
 
     @cached_property
     def metrics(self) -> tuple[str, ...]:
-        """All metrics of all trials, the objective first."""
-        return tuple(dict.fromkeys([self.metric, *(name for trial in self.history.done for name in trial.metrics)]))
+        """All metrics of all trials, the objectives first."""
+        own = [one.metric for one in self.history.objectives]
+        return tuple(dict.fromkeys([*own, *(name for trial in self.history.trials for name in trial.metrics)]))
 
     @cached_property
     def improvements(self) -> frozenset[int]:
         """The numbers of the trials that beat every earlier one; the first has nothing to beat."""
-        found, best = set(), math.inf
-        for trial in self.history.done:
-            gain = self.history.gain(trial)
-            if gain > best:
-                found.add(trial.number)
-            best = gain if best == math.inf else max(best, gain)
-        return frozenset(found)
+        return frozenset(trial.number for trial in incumbents(self.history)[1:])
 
     def value(self, trial: Trial) -> float:
-        """The trial's objective in its own sign; NaN where it failed."""
+        """The trial's objective in its own sign; NaN where it was not evaluated."""
         return trial.metrics[self.metric] if trial.status == "done" else math.nan
 
     def reference(self, name: str) -> float | None:
@@ -99,38 +109,10 @@ class ReportData:
         return relative_improvement(self.campaign.objective, self.campaign.reference, value)
 
 
-@dataclass(frozen=True)
-class Calibration:
-    """Predictions made before the evaluation, and the truth.
-
-    Args:
-        trials: the evaluated ones that had a predicted mean and standard deviation.
-        mean, std, truth: their values.
-    """
-
-    trials: tuple[Trial, ...]
-    mean: np.ndarray
-    std: np.ndarray
-    truth: np.ndarray
-
-    def inside(self, percent: int) -> int:
-        """How many truths lie in the central interval of 50, 80 or 95 percent."""
-        return int((np.abs(self.truth - self.mean) <= _Z[percent] * self.std).sum())
-
-    def rank_correlations(self) -> tuple[float, float]:
-        """Spearman's rho and Kendall's tau; NaN where all predictions or all truths are equal."""
-        if np.ptp(self.mean) == 0 or np.ptp(self.truth) == 0:
-            return math.nan, math.nan
-        from scipy import stats  # half a second that only this needs
-
-        return (
-            float(stats.spearmanr(self.mean, self.truth).statistic),
-            float(stats.kendalltau(self.mean, self.truth).statistic),
-        )
-
-
-def read_campaign(space: SearchSpace, store: Store) -> ReportData:
-    """Open the campaign in `store` for reading.
+def read_campaign(
+    space: SearchSpace, store: Store, columns: Mapping[str, np.ndarray] | None = None
+) -> ReportData:  # fmt: skip
+    """Open the campaign in `store` for reading; `columns` are those of its task's table.
 
     Raises:
         StoreError: the store holds no campaign, or one of another space.
@@ -148,18 +130,8 @@ def read_campaign(space: SearchSpace, store: Store) -> ReportData:
         Campaign(space, config, store),
         tuple(store.steps()),
         float(created) if isinstance(created, int | float) else None,
+        columns or {},
     )
-
-
-def calibration(data: ReportData) -> Calibration:
-    """The evaluated trials that a surrogate had predicted with a standard deviation."""
-    rows = [
-        (trial, trial.proposal.mean, trial.proposal.std, data.value(trial))
-        for trial in data.history.done
-        if _finite(trial.proposal.mean) and _finite(trial.proposal.std)
-    ]
-    values = np.array([row[1:] for row in rows], dtype=float).reshape(-1, 3)
-    return Calibration(tuple(row[0] for row in rows), *values.T)
 
 
 def lineage(data: ReportData, trial: Trial) -> list[Trial]:
@@ -171,7 +143,3 @@ def lineage(data: ReportData, trial: Trial) -> list[Trial]:
             break  # no campaign writes a circle, but a report must end
         line.append(parent)
     return line[::-1]
-
-
-def _finite(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)

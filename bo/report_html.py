@@ -1,4 +1,4 @@
-"""The page a report is written on: escaping, numbers, tables, and a style with a light and a dark scheme."""
+"""The page a report is written on: escaping, numbers and tables."""
 
 from __future__ import annotations
 
@@ -7,85 +7,10 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
+from bo.report_style import CSS, THEME
+from graphs.condition import Condition
 from graphs.tables.table import UNITS
 
-THEME = {
-    "page": ("#f6f7f9", "#0e1319"),
-    "card": ("#fefefe", "#171e27"),
-    "ink": ("#1b2733", "#e6ebf0"),
-    "muted": ("#566575", "#9dadbd"),
-    "rule": ("#d8dfe6", "#2c3744"),
-    "accent": ("#0b7a75", "#4fd1c5"),
-    "bad": ("#c22f2f", "#fc8181"),
-    "slate": ("#7d8b99", "#94a3b3"),
-    "blue": ("#3f6fa3", "#7fb0e0"),
-    "violet": ("#7548b3", "#b794f6"),
-    "green": ("#2a7f58", "#68d391"),
-    "orange": ("#cf5f08", "#ff9f4a"),
-    "pink": ("#b52f7c", "#f687b3"),
-    "ochre": ("#876612", "#ecc94b"),
-}
-"""For each colour of the page its value in the light and in the dark scheme; figures are drawn in the light ones."""
-
-_CSS = """
-*{box-sizing:border-box}
-body{margin:0;background:var(--page);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,
-"Noto Sans",sans-serif;-webkit-text-size-adjust:100%}
-main,footer{max-width:1120px;margin:0 auto;padding:0 20px}
-header{padding:36px 0 8px}
-h1{font-size:1.75rem;line-height:1.2;margin:0 0 6px;letter-spacing:-.01em;overflow-wrap:anywhere}
-h2{font-size:1.2rem;margin:0 0 12px;line-height:1.3}
-h3{font-size:1rem;margin:0 0 6px;overflow-wrap:anywhere}
-p{margin:0 0 12px;max-width:75ch}
-.lead,.note,figcaption,dt,caption,footer{color:var(--muted)}
-.note,figcaption{font-size:.875rem}
-section{background:var(--card);border:1px solid var(--rule);border-radius:12px;padding:22px;margin:18px 0}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(180px,1fr));gap:12px;margin:20px 0 0}
-.tiles>div{background:var(--card);border:1px solid var(--rule);border-radius:12px;padding:12px 16px}
-dt{font-size:.82rem;overflow-wrap:anywhere}
-dd{margin:0;font-variant-numeric:tabular-nums}
-.tiles dd{font-size:1.5rem;font-weight:650;line-height:1.3}
-.tiles small{display:block;font-size:.78rem;font-weight:400;color:var(--muted)}
-.facts{display:grid;grid-template-columns:minmax(8em,max-content) 1fr;gap:5px 18px;margin:0 0 14px}
-.facts dd{font-weight:600;overflow-wrap:anywhere}
-.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,430px),1fr));gap:22px}
-.pair>*{min-width:0}
-.grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,188px),1fr));gap:14px;list-style:none;padding:0;
-margin:0}
-.grid li{border:1px solid var(--rule);border-radius:10px;padding:12px;min-width:0}
-.grid dl{grid-template-columns:1fr auto;gap:1px 6px;margin:6px 0 0;font-size:.8rem}
-.grid dt{font-size:inherit}
-.grid p{margin:-4px 0 4px}
-.grid dd{text-align:right}
-figure{margin:0}
-figure svg{display:block;width:100%;height:auto;max-width:600px;margin:0 auto}
-svg *{stroke-linejoin:round;stroke-linecap:butt}
-figcaption{margin-top:6px}
-code,pre{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;font-size:.84em}
-code{overflow-wrap:anywhere}
-pre{overflow-x:auto;line-height:1.25;margin:8px 0 0}
-.scroll{overflow-x:auto}
-table{border-collapse:collapse;width:100%;font-size:.875rem;font-variant-numeric:tabular-nums}
-caption{text-align:left;padding:0 0 6px}
-th,td{padding:5px 14px 5px 0;text-align:left;border-bottom:1px solid var(--rule);vertical-align:top}
-th{color:var(--muted);font-weight:600;white-space:nowrap}
-td.n,th.n{text-align:right;white-space:nowrap}
-td code{overflow-wrap:normal;white-space:nowrap}
-td.w{min-width:15em}
-.scroll+p{margin-top:10px}
-section>:last-child{margin-bottom:0}
-.legend{display:flex;flex-wrap:wrap;gap:2px 16px;list-style:none;padding:0;margin:0 0 6px;font-size:.84rem}
-summary{cursor:pointer;color:var(--accent);font-weight:600}
-details[open]>summary{margin-bottom:10px}
-footer{font-size:.82rem;padding-bottom:40px}
-:focus-visible{outline:2px solid var(--accent);outline-offset:2px}
-@media(max-width:560px){main,footer{padding:0 12px}section{padding:16px 14px}header{padding-top:22px}
-.grid{grid-template-columns:1fr 1fr;gap:8px}.grid dl{font-size:.73rem}.grid li{padding:10px 8px}
-.facts{grid-template-columns:minmax(0,max-content) minmax(0,1fr)}
-.tiles{grid-template-columns:1fr 1fr;gap:8px}.tiles>:first-child{grid-column:1/-1}
-.tiles>div{padding:10px 12px}.tiles dd{font-size:1.2rem}}
-@media print{section,.grid li,.tiles>div{break-inside:avoid}}
-"""
 NONE = "\N{EN DASH}"
 """What stands where there is no value."""
 _UNSHOWABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -156,6 +81,12 @@ def quantity(metric: str, value: float | None) -> str:
     return f"{number(value)} {unit}".rstrip() if number(value) != NONE else NONE
 
 
+def bound(condition: Condition) -> str:
+    """A constraint as one writes it by hand, with its unit."""
+    sign = "\N{LESS-THAN OR EQUAL TO}" if condition.operator == "<=" else "\N{GREATER-THAN OR EQUAL TO}"
+    return f"{condition.name} {sign} {quantity(condition.name, condition.value)}"
+
+
 def heading(metric: str) -> str:
     """The metric's name with its unit in brackets, where it has one."""
     return f"{metric} ({UNITS[metric]})" if metric in UNITS else metric
@@ -192,7 +123,7 @@ def page(title: str, main: Html, footer: Html) -> Html:
     light, dark = ("".join(f"--{name}:{pair[k]};" for name, pair in THEME.items()) for k in (0, 1))
     style = (
         f":root{{color-scheme:light dark;{light}--ends:#243b53;--wire:#829ab1}}"
-        f"@media(prefers-color-scheme:dark){{:root{{{dark}--ends:#486581;--wire:#829ab1}}}}{_CSS}"
+        f"@media(prefers-color-scheme:dark){{:root{{{dark}--ends:#486581;--wire:#829ab1}}}}{CSS}"
     )
     return Html(
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

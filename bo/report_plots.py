@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
 import matplotlib
@@ -17,7 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from bo.records import Trial
-from bo.report_html import THEME, Html, element, escape, number
+from bo.report_html import Html, element, escape, number
+from bo.report_style import THEME
 from graphs.archgraph import ArchGraph
 from graphs.draw_plot import draw_plot
 
@@ -30,18 +31,16 @@ ORIGINS = {
     "listed": ("v", "▼", "pink"),
 }
 """For each origin of a proposal its marker, the same as a character, and its colour in `THEME`."""
-_OTHER = ("P", "✚", "ochre")
-_INK, _MUTED, _RULE, _ACCENT, _CARD, _BAD = (
-    THEME[name][0] for name in ("ink", "muted", "rule", "accent", "card", "bad")
-)
-_THEMED = {light: f"var(--{name})" for name, (light, _) in THEME.items()}
+OTHER = ("P", "✚", "ochre")
+_INK, MUTED, _RULE, ACCENT, _CARD, BAD = (THEME[name][0] for name in ("ink", "muted", "rule", "accent", "card", "bad"))
+THEMED = {light: f"var(--{name})" for name, (light, _) in THEME.items()}
 _DRAWN = {"#243b53": "var(--ends)", "#829ab1": "var(--wire)"}  # the colours of draw_plot that a dark page would swallow
 _DECIMALS = re.compile(r"-?\d+\.\d{3,}")
 
 
 def legend(origins: Iterable[str], others: Iterable[tuple[str, str, str]] = ()) -> Html:
     """What the markers mean: the `origins`, then `others` as character, colour of the theme and meaning."""
-    entries = [(*ORIGINS.get(origin, _OTHER)[1:], origin) for origin in in_order(origins)]
+    entries = [(*ORIGINS.get(origin, OTHER)[1:], origin) for origin in in_order(origins)]
     items = (
         element("li", element("span", mark, style=f"color:var(--{colour})", aria_hidden="true"), " ", meaning)
         for mark, colour, meaning in [*entries, *others]
@@ -54,70 +53,21 @@ def architecture(graph: ArchGraph, label: str, width: int, height: int) -> Html:
     figure = Figure(figsize=(width / 72, height / 72), facecolor="none")
     axes = figure.add_axes((0.01, 0.01, 0.98, 0.98))
     draw_plot(graph, axes)
-    return _svg(figure, label, _DRAWN)
-
-
-def progress(trials: Sequence[Trial], values: np.ndarray, best: np.ndarray, levels: dict[str, float], up: bool) -> Html:
-    """Each query's value and the best so far, over the queries.
-
-    Args:
-        trials: those that have ended, in their order.
-        values: their objective, NaN for failed ones.
-        best: the best value after each, NaN before the first.
-        levels: named values to draw as lines, the first one a bound that no query should pass.
-        up: whether more is better.
-    """
-    figure, axes = _axes()
-    x = np.arange(1, len(trials) + 1)
-    shown = np.concatenate([values[np.isfinite(values)], np.array([*levels.values()])])
-    low, high = _frame(axes, shown, up)
-    for place, (name, level) in enumerate(levels.items()):
-        _level(axes, name, level, above=up == (place == 0))
-    _dots(axes, trials, x, np.clip(values, low, high))
-    axes.step(x, best, where="post", color=_ACCENT, linewidth=2.2, zorder=3)
-    failed = x[~np.isfinite(values)]
-    axes.plot(failed, np.zeros(len(failed)), "x", color=_BAD, transform=axes.get_xaxis_transform(), markersize=6,
-              clip_on=False, zorder=4)  # fmt: skip
-    axes.set_xlabel("queries")
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    return _svg(figure, "Objective of each query and the best so far, over the queries", _THEMED)
-
-
-def regret(trials: Sequence[Trial], values: np.ndarray, best: np.ndarray) -> Html:
-    """Distance from the best known value on a log scale, of each query and of the best so far; 0 has its own line.
-
-    Args:
-        trials: those that have ended, in their order.
-        values: their regret, NaN for failed ones; at least one is positive.
-        best: the regret of the best so far.
-    """
-    figure, axes = _axes()
-    x, positive = np.arange(1, len(trials) + 1), values[values > 0]
-    floor = float(positive.min()) / 2.5
-    _use_log(axes, "y", positive)
-    axes.set_ylim(floor / 1.4, float(positive.max()) * 1.5)
-    if (values <= 0).any():
-        axes.set_ylim(floor / 2.2)
-        _level(axes, "0: as good as the best known", floor, above=False)
-    _dots(axes, trials, x, np.maximum(values, floor))
-    axes.step(x, np.maximum(best, floor), where="post", color=_ACCENT, linewidth=2.2, zorder=3)
-    axes.set_xlabel("queries")
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    return _svg(figure, "Regret of each query and of the best so far, over the queries, log scale", _THEMED)
+    return svg_of(figure, label, _DRAWN)
 
 
 def predictions(trials: Sequence[Trial], mean: np.ndarray, std: np.ndarray, truth: np.ndarray) -> Html:
     """Truth over prediction with bars of one standard deviation; the diagonal is a perfect prediction."""
-    figure, axes = _axes(460, 400)
+    figure, axes = axes_of(460, 400)
     everything = np.concatenate([mean, truth])
     spread = max(float(np.ptp(everything)), 1e-9 * abs(float(everything[0])), 1e-12)
     ends = (float(everything.min()) - 0.08 * spread, float(everything.max()) + 0.08 * spread)
-    axes.plot(ends, ends, color=_MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
-    axes.errorbar(mean, truth, xerr=std, fmt="none", ecolor=_MUTED, elinewidth=0.8, alpha=0.55, zorder=1)
-    _dots(axes, trials, mean, truth)
+    axes.plot(ends, ends, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+    axes.errorbar(mean, truth, xerr=std, fmt="none", ecolor=MUTED, elinewidth=0.8, alpha=0.55, zorder=1)
+    dots(axes, trials, mean, truth)
     axes.set(xlim=ends, ylim=ends, xlabel="predicted", ylabel="measured")
     axes.xaxis.set_major_locator(MaxNLocator(5))
-    return _svg(figure, "Measured over predicted objective, with bars of one standard deviation", _THEMED)
+    return svg_of(figure, "Measured over predicted objective, with bars of one standard deviation", THEMED)
 
 
 def front(
@@ -133,20 +83,20 @@ def front(
         up: whether more of the objective is better.
         title: the cost's name and unit.
     """
-    figure, axes = _axes()
-    low, high = _frame(axes, values, up)
+    figure, axes = axes_of()
+    low, high = frame(axes, values, up)
     if cost.min() > 0 and cost.max() > 30 * cost.min():
-        _use_log(axes, "x", cost)
+        use_log(axes, "x", cost)
     else:
         axes.xaxis.set_major_locator(MaxNLocator(6))
-    _dots(axes, trials, cost, np.clip(values, low, high), alpha=0.45)
+    dots(axes, trials, cost, np.clip(values, low, high), alpha=0.45)
     order = np.flatnonzero(best)[np.argsort(cost[best], kind="stable")]
-    axes.step(cost[order], np.clip(values[order], low, high), where="post", color=_ACCENT, linewidth=1.6, zorder=3)
+    axes.step(cost[order], np.clip(values[order], low, high), where="post", color=ACCENT, linewidth=1.6, zorder=3)
     axes.plot(cost[order], np.clip(values[order], low, high), "o", markersize=10, markerfacecolor="none",
-              markeredgecolor=_ACCENT, markeredgewidth=2, zorder=4)  # fmt: skip
+              markeredgecolor=ACCENT, markeredgewidth=2, zorder=4)  # fmt: skip
     axes.set_xlabel(title)
-    return _svg(
-        figure, f"Objective over {title}; {len(order)} of {len(trials)} trials are on the Pareto front", _THEMED
+    return svg_of(
+        figure, f"Objective over {title}; {len(order)} of {len(trials)} trials are on the Pareto front", THEMED
     )
 
 
@@ -156,7 +106,7 @@ def in_order(origins: Iterable[str]) -> list[str]:
     return [origin for origin in ORIGINS if origin in found] + sorted(found - set(ORIGINS))
 
 
-def _axes(width: int = 460, height: int = 310) -> tuple[Figure, Axes]:
+def axes_of(width: int = 460, height: int = 310) -> tuple[Figure, Axes]:
     """A figure of so many pixels, wide enough for a phone's screen to show its letters."""
     figure = Figure(figsize=(width / 72, height / 72), facecolor="none", layout="constrained")
     axes = figure.add_subplot(facecolor="none")
@@ -164,15 +114,15 @@ def _axes(width: int = 460, height: int = 310) -> tuple[Figure, Axes]:
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(_RULE)
-    axes.tick_params(which="both", color=_RULE, labelcolor=_MUTED, labelsize=12)
+    axes.tick_params(which="both", color=_RULE, labelcolor=MUTED, labelsize=12)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: number(y)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: number(x)))
     for axis in (axes.xaxis, axes.yaxis):
-        axis.label.set(color=_MUTED, fontsize=12.5)
+        axis.label.set(color=MUTED, fontsize=12.5)
     return figure, axes
 
 
-def _use_log(axes: Axes, axis: Literal["x", "y"], values: np.ndarray) -> None:
+def use_log(axes: Axes, axis: Literal["x", "y"], values: np.ndarray) -> None:
     """A log scale that has some labels over less than a decade and not too many over ten."""
     axes.set(**{f"{axis}scale": "log"})
     one = axes.xaxis if axis == "x" else axes.yaxis
@@ -182,40 +132,53 @@ def _use_log(axes: Axes, axis: Literal["x", "y"], values: np.ndarray) -> None:
     one.set_minor_locator(NullLocator())
 
 
-def _level(axes: Axes, name: str, level: float, above: bool) -> None:
+def level_line(axes: Axes, name: str, level: float, above: bool) -> None:
     """A dashed line with its name."""
-    axes.axhline(level, color=_MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+    axes.axhline(level, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     axes.annotate(name, (1, level), (-2, 4 if above else -4), ("axes fraction", "data"), "offset points",
-                  ha="right", va="bottom" if above else "top", color=_MUTED, fontsize=11)  # fmt: skip
+                  ha="right", va="bottom" if above else "top", color=MUTED, fontsize=11)  # fmt: skip
 
 
-def _frame(axes: Axes, values: np.ndarray, up: bool) -> tuple[float, float]:
-    """Limits that hold what matters, and the range just within them.
-
-    Queries far on the bad side would press the others together; clipped to that range, they stand on the edge.
-    """
-    low, high = float(values.min()), float(values.max())
-    lower, upper = (float(quantile) for quantile in np.quantile(values, [0.25, 0.75]))
-    reach = 3 * (upper - lower)
-    if reach > 0:
-        low, high = (max(low, lower - reach), high) if up else (low, min(high, upper + reach))
+def frame(axes: Axes, values: np.ndarray, up: bool) -> tuple[float, float]:
+    """Limits that hold what matters, and the range just within them, on whose edges clipped values stand."""
+    low, high = limits(values, up)
     margin = 0.1 * (high - low) or 0.05 * abs(high) or 1.0
     axes.set_ylim(low - margin, high + margin)
     return low - 0.6 * margin, high + 0.6 * margin
 
 
-def _dots(axes: Axes, trials: Sequence[Trial], x: np.ndarray, y: np.ndarray, alpha: float = 0.8) -> None:
-    """One marker a trial, by its origin; NaN is left out."""
+def limits(values: np.ndarray, up: bool) -> tuple[float, float]:
+    """The range that matters: queries far on the bad side would press the others together, and are left outside."""
+    low, high = float(values.min()), float(values.max())
+    lower, upper = (float(quantile) for quantile in np.quantile(values, [0.25, 0.75]))
+    reach = 3 * (upper - lower)
+    if reach > 0:
+        return (max(low, lower - reach), high) if up else (low, min(high, upper + reach))
+    return low, high
+
+
+def dots(
+    axes: Axes,
+    trials: Sequence[Trial],
+    x: np.ndarray,
+    y: np.ndarray,
+    alpha: float = 0.8,
+    hollow: Collection[int] = frozenset(),
+) -> None:
+    """One marker a trial, by its origin, an outline alone for the numbers in `hollow`; NaN is left out."""
     origins = np.array([trial.proposal.origin for trial in trials])
+    empty = np.array([trial.number in hollow for trial in trials], dtype=bool)
     for origin in in_order(origins.tolist()):
-        here = (origins == origin) & np.isfinite(y)
-        marker, _, colour = ORIGINS.get(origin, _OTHER)
-        size = 9 if marker == "*" else 5.5
-        axes.plot(x[here], y[here], marker, color=THEME[colour][0], alpha=alpha, markersize=size,
-                  markeredgecolor=_CARD, markeredgewidth=0.6, zorder=2)  # fmt: skip
+        marker, _, colour = ORIGINS.get(origin, OTHER)
+        size, shade = 9 if marker == "*" else 5.5, THEME[colour][0]
+        for chosen, face, edge, wide in ((~empty, shade, _CARD, 0.6), (empty, "none", shade, 1.1)):
+            here = (origins == origin) & np.isfinite(y) & chosen
+            if here.any():
+                axes.plot(x[here], y[here], marker, color=shade, alpha=alpha, markersize=size,
+                          markerfacecolor=face, markeredgecolor=edge, markeredgewidth=wide, zorder=2)  # fmt: skip
 
 
-def _svg(figure: Figure, label: str, colours: dict[str, str]) -> Html:
+def svg_of(figure: Figure, label: str, colours: dict[str, str]) -> Html:
     """The figure as markup without what a page has already or does not need, its colours turned into variables."""
     out = io.StringIO()
     settings = {"svg.fonttype": "none", "svg.hashsalt": label, "path.simplify": True}

@@ -1,24 +1,20 @@
-"""The sections of a report that explain a campaign: its curves, its surrogate, where its winners came from."""
+"""The sections of a report that explain a campaign: its surrogate, where its winners came from, the best ones."""
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 
 from bo import report_plots
+from bo.calibration import HALF_WIDTHS, calibration
 from bo.records import Trial
-from bo.report_data import ReportData, calibration, lineage
+from bo.report_data import ReportData, lineage
 from bo.report_html import NONE, Html, column, element, escape, facts, heading, number, quantity, signed, table
 from graphs.tables.table import UNITS
 
-COSTS = ("params", "latency")
-"""The metrics of which less is better and over which the Pareto fronts are drawn."""
 SHOWN = 10
-_BEST_LINE = ("━", "accent", "best so far")
 
 
 def section(name: str, title: str, *content: object) -> Html:
@@ -38,36 +34,9 @@ def breakable(arch: str) -> Html:
     return Html(re.sub(r"(?<=[|~+,;)\]])(?=.)", "<wbr>", escape(arch)))
 
 
-def curves(data: ReportData) -> Html:
-    """Best so far and regret over the queries."""
-    values = np.array([data.value(trial) for trial in data.ended])
-    best = np.array(data.history.best_so_far())
-    known = {"best in the table": data.reference("best"), "mean of the table": data.reference("mean")}
-    levels = {name: level for name, level in known.items() if level is not None}
-    failed = [("✕", "bad", "failed")] if np.isnan(values).any() else []
-    figures = [
-        _figure(
-            heading(data.metric),
-            report_plots.progress(data.ended, values, best, levels, data.up),
-            "Each marker is a query. Those far on the bad side of the others stand on the edge.",
-        )
-    ]
-    if data.reference("best") is not None:
-        regrets = np.array([_number_or_nan(data.regret(value)) for value in values])
-        best_regret = np.array([_number_or_nan(data.regret(value)) for value in best])
-        if (regrets > 0).any():
-            svg = report_plots.regret(data.ended, regrets, best_regret)
-            caption = f"Distance to the best of the task, {quantity(data.metric, data.reference('best'))}; log scale."
-            figures.append(_figure(f"Regret ({unit})" if (unit := gap(data, 0.0)[2:]) else "Regret", svg, caption))
-        else:
-            figures.append(element("p", "No query was worse than the best known value, so there is no regret to draw."))
-    key = report_plots.legend((trial.proposal.origin for trial in data.ended), [_BEST_LINE, *failed])
-    return section("curve", "Progress", key, element("div", *figures, class_="pair"))
-
-
 def surrogate(data: ReportData) -> Html:
     """Predictions against the truth; empty where nothing was predicted."""
-    found = calibration(data)
+    found = calibration(data.history)
     count = len(found.trials)
     if not count:
         return Html()
@@ -75,7 +44,7 @@ def surrogate(data: ReportData) -> Html:
     svg = report_plots.predictions(found.trials, found.mean, found.std, found.truth)
     rows = [
         (f"{percent} %", f"{100 * found.inside(percent) / count:.0f} %", f"{found.inside(percent)} of {count}")
-        for percent in (50, 80, 95)
+        for percent in HALF_WIDTHS
     ]
     right = element(
         "div",
@@ -92,13 +61,14 @@ def surrogate(data: ReportData) -> Html:
     )  # fmt: skip
     caption = f"{count} predictions, made before the evaluation. Bars: one standard deviation. Dashed: exact."
     key = report_plots.legend(trial.proposal.origin for trial in found.trials)
-    figure = element("div", key, _figure(heading(data.metric), svg, caption))
+    figure = element("div", key, figure_of(heading(data.metric), svg, caption))
     return section("surrogate", "Predicted against measured", element("div", figure, right, class_="pair"))
 
 
 def origins(data: ReportData) -> Html:
     """What each origin of proposals contributed."""
     rows, means, bests = [], [], []
+    front = frozenset(trial.number for trial in data.front.trials) if data.front is not None else frozenset()
     for origin in report_plots.in_order(trial.proposal.origin for trial in data.history.trials):
         mine = [trial for trial in data.history.trials if trial.proposal.origin == origin]
         values = [data.value(trial) for trial in mine if trial.status == "done"]
@@ -107,17 +77,25 @@ def origins(data: ReportData) -> Html:
         means.append(sum(values) / len(values) if values else None)
         share = f"{100 * wins / len(data.improvements):.0f} %" if data.improvements else NONE
         top = sum(trial in data.ranked[:SHOWN] for trial in mine)
-        rows.append((origin, len(mine), wins, share, top))
+        rows.append((origin, len(mine), wins, share, top, sum(trial.number in front for trial in mine)))
     told = [(row[0], row[1], mean, best, *row[2:])
             for row, mean, best in zip(rows, column(means), column(bests), strict=True)]  # fmt: skip
     shown = min(SHOWN, len(data.ranked))
     headers = ("Origin", "Proposed", f"Mean {heading(data.metric)}", "Best", "Improvements", "Share of them",
-               f"Among the best {shown}")  # fmt: skip
+               f"Among the best {shown}", "On the front")  # fmt: skip
+    several = len(headers) if data.front is not None else len(headers) - 1
     note = "An improvement beats every earlier query; the first query has nothing to beat and is not counted."
+    if data.history.constraints:
+        note += " Queries that break a constraint do not count as improvements."
     return section(
         "origins",
         "Where the winners came from",
-        table("What each origin of proposals contributed", headers, told, "tnnnnnn"),
+        table(
+            "What each origin of proposals contributed",
+            headers[:several],
+            [row[:several] for row in told],
+            "tnnnnnnn"[:several],
+        ),
         element("p", note, class_="note"),
     )
 
@@ -139,18 +117,6 @@ def ancestry(data: ReportData, winner: Trial) -> Html:
     return section("lineage", "Lineage of the winner", table(caption, headers, rows, "tttnn"))
 
 
-def pareto(data: ReportData) -> Html:
-    """The trade-off of the objective with each cost that was measured; empty where there is none."""
-    measured = [cost for cost in COSTS if cost in data.metrics and cost != data.metric]
-    parts = [_front(data, cost) for cost in measured]
-    if not parts:
-        return Html()
-    key = report_plots.legend((trial.proposal.origin for trial in data.history.done), [("○", "accent", "on the front")])
-    intro = element("p", "A trial is on the front when no other is at least as good in both and better in one.",
-                    class_="note")  # fmt: skip
-    return section("pareto", "Trade-offs", intro, key, element("div", *parts, class_="pair"))
-
-
 def best_ten(data: ReportData) -> Html:
     """The best architectures, drawn."""
     cards, shown = [], data.ranked[:SHOWN]
@@ -162,7 +128,7 @@ def best_ten(data: ReportData) -> Html:
                 "li",
                 element("h3", f"{rank}. {value} {UNITS.get(data.metric, '')}".rstrip()),
                 element("figure", report_plots.architecture(trial.graph, label, 190, 210)),
-                element("p", f"#{trial.number}, {trial.proposal.origin}", class_="note"),
+                element("p", _place(data, trial), class_="note"),
                 element("code", breakable(trial.arch)),
                 facts(metric_pairs(data, trial)[1:]),
             )
@@ -171,32 +137,16 @@ def best_ten(data: ReportData) -> Html:
     return section("best", title, element("ol", *cards, class_="grid"))
 
 
+def _place(data: ReportData, trial: Trial) -> str:
+    broken = ", breaks a constraint" if trial.number in data.infeasible else ""
+    return f"#{trial.number}, {trial.proposal.origin}{broken}"
+
+
 def metric_pairs(data: ReportData, trial: Trial) -> list[tuple[str, str]]:
     """The trial's metrics with their units, the objective first."""
     return [(name, quantity(name, trial.metrics[name])) for name in data.metrics if name in trial.metrics]
 
 
-def _front(data: ReportData, cost: str) -> Html:
-    done = data.history.done
-    lacking = sum(not math.isfinite(trial.metrics.get(cost, math.nan)) for trial in done)
-    if lacking:
-        return element("p", f"No front over {cost}: {lacking} of {len(done)} trials have no finite value of it.")
-    best: Sequence[Trial] = data.campaign.pareto({data.metric: data.up, cost: False})
-    numbers = {trial.number for trial in best}
-    values = np.array([(trial.metrics[cost], data.value(trial), trial.number in numbers) for trial in done])
-    svg = report_plots.front(done, values[:, 0], values[:, 1], values[:, 2] > 0, data.up, heading(cost))
-    gains, costs = column([data.value(trial) for trial in best]), column([trial.metrics[cost] for trial in best])
-    rows = [(f"#{trial.number}", gain, paid, element("code", trial.arch))
-            for trial, gain, paid in zip(best, gains, costs, strict=True)]  # fmt: skip
-    listing = table(f"The front over {cost}", ("Trial", heading(data.metric), heading(cost), "Architecture"), rows,
-                    "tnnt")  # fmt: skip
-    shown = element("details", element("summary", f"The {len(rows)} on the front"), listing)
-    return element("div", _figure(heading(data.metric), svg, f"{data.metric} over {cost}."), shown)
-
-
-def _figure(title: str, svg: Html, caption: str) -> Html:
+def figure_of(title: str, svg: Html, caption: str) -> Html:
+    """A figure under its title."""
     return element("figure", element("h3", title), svg, element("figcaption", caption))
-
-
-def _number_or_nan(value: float | None) -> float:
-    return math.nan if value is None else value

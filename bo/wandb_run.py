@@ -1,27 +1,25 @@
-"""A W&B run: login, settings, leftovers of a crash, media. The one place that imports wandb."""
+"""A W&B run: login, settings, leftovers of a crash, what it is made of. The one place that imports wandb."""
 
 from __future__ import annotations
 
 import hashlib
-import html
 import io
 import json
 import os
 import shutil
-import sqlite3
 import sys
 import time
-from contextlib import closing, redirect_stderr, suppress
+from collections.abc import Sequence
+from contextlib import redirect_stderr, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
-from bo.records import CampaignConfig, History
+import numpy as np
+
+from bo.records import CampaignConfig
 from bo.store import Store
-from bo.wandb_rows import tabulate
-from graphs.draw_text import draw_text
 from graphs.errors import InvalidOption
-from graphs.space import SearchSpace
 
 Mode = Literal["online", "offline", "disabled"]
 _INIT_TIMEOUT, _FINISH_TIMEOUT = 60.0, 120.0
@@ -106,24 +104,36 @@ def require_login() -> None:
     raise InvalidOption(f"--wandb online, but there is no W&B login; {unset}{hint}")
 
 
-def add_media(run: Any, store: Path, space: SearchSpace, history: History, report: Path | None) -> None:
-    """Give a run the trials as a table, the best network drawn, the report and a copy of the store."""
+def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
+    """A table; within a column all cells are of one kind or missing, images among them."""
     import wandb
 
-    kept = Path(run.dir).parent / store.name
-    columns, data = tabulate(history)
-    run.summary["trials"] = wandb.Table(columns, data, allow_mixed_types=True)
-    if history.best is not None:
-        drawn = html.escape(draw_text(space.simplify(history.best.graph)))
-        run.summary["best/network"] = wandb.Html(f"<pre>{drawn}</pre>", inject=False)
-    with closing(sqlite3.connect(store)) as source, closing(sqlite3.connect(kept)) as copy:
-        source.backup(copy)  # the file alone lacks what SQLite still has in its write-ahead log
-    artifact = wandb.Artifact(f"campaign-{run.id}", type="campaign")
-    artifact.add_file(str(kept), policy="immutable")  # not copied once more to a folder in the user's home
-    if report is not None and report.suffix == ".html":
-        run.summary["report"] = wandb.Html(report.read_text(encoding="utf-8"), inject=False)
-    elif report is not None:
-        artifact.add_file(str(report))
+    return wandb.Table(list(columns), [list(row) for row in rows])
+
+
+def image(pixels: np.ndarray) -> Any:
+    """An image of rows, columns, and red, green and blue."""
+    import wandb
+
+    return wandb.Image(pixels)
+
+
+def web_page(text: str) -> Any:
+    """Markup that W&B shows as it is."""
+    import wandb
+
+    return wandb.Html(text, inject=False)
+
+
+def log_files(run: Any, name: str, kind: str, files: Sequence[Path]) -> None:
+    """Keep `files` as an artifact; nothing where there are none."""
+    import wandb
+
+    if not files:
+        return
+    artifact = wandb.Artifact(name, type=kind)
+    for file in files:
+        artifact.add_file(str(file), policy="immutable")  # not copied once more to a folder in the user's home
     run.log_artifact(artifact)
 
 

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, final, get_args
 
-from bo.records import History, Objective, Trial
+from bo.records import CampaignConfig, History, Trial
 from bo.store import Store
-from bo.wandb_rows import Tally, summarise
-from bo.wandb_run import Mode, abandon, add_media, identity, start
+from bo.wandb_media import add_media, summarise
+from bo.wandb_rows import Tally
+from bo.wandb_run import Mode, abandon, identity, start
 from graphs.errors import ArchgenError, StoreError, unknown_name
 from graphs.space import SearchSpace
 
@@ -26,10 +27,11 @@ class WandbView:
     gives the rows that a rebuild gives. Trouble in W&B ends the view with one warning and never the search.
     """
 
-    def __init__(self, objective: Objective, store: Path) -> None:
+    def __init__(self, config: CampaignConfig, store: Store, folder: Path) -> None:
         self.location = ""
         """The folder of the offline run, or the address of the online one; "" where nothing is written."""
-        self._store, self._tally = store, Tally(objective)
+        self._store, self._folder, self._tally = store, folder, Tally(config)
+        self._steps: dict[int, Mapping[str, Any]] = {}
         self._run: Any = None
         self._logged = 0
 
@@ -54,7 +56,7 @@ class WandbView:
         config = store.read_config()
         if config is None:
             raise StoreError(f"{store.path}: holds no campaign yet; start one with archgen search --dir")
-        view = cls(config.objective, store.path)
+        view = cls(config, store, folder)
         if mode != "disabled":
             trials, reference, run_id = store.trials(), store.read_meta("reference") or {}, identity(store)
             with view._guard("start"):
@@ -74,7 +76,8 @@ class WandbView:
     def finish(
         self, space: SearchSpace, history: History, reference: Mapping[str, float], report: Path | None = None
     ) -> None:
-        """Write the summary, all trials as a table, the best network, the report and the store; end the run.
+        """Write the summary, all trials as a table, the best network, the report, the store and the checkpoints beside
+        it; end the run.
 
         Args:
             space: the campaign's.
@@ -87,7 +90,7 @@ class WandbView:
                 return
             self._advance(history.trials, reference)
             self._run.summary.update(summarise(space, history, reference))
-            add_media(self._run, self._store, space, history, report)
+            add_media(self._run, self._store, self._folder, space, history, report)
             self._run.finish()
             self._run = None
 
@@ -95,9 +98,17 @@ class WandbView:
         for trial in trials[self._tally.queries :]:
             if self._run is None or trial.status == "pending":
                 return
-            row = self._tally.row(trial, reference)
+            row = self._tally.row(trial, reference, self._step(trial))
             if self._tally.queries > self._logged:
                 self._run.log(row, step=self._tally.queries, commit=True)
+
+    def _step(self, trial: Trial) -> Mapping[str, Any] | None:
+        """What the store keeps of the step that `trial` is the first to end the wait for; None for later ones."""
+        if self._tally.trials and self._tally.trials[-1].step == trial.step:
+            return None
+        if trial.step not in self._steps:
+            self._steps = {step["step"]: step for step in self._store.steps()}
+        return self._steps.get(trial.step)
 
     @contextmanager
     def _guard(self, action: str) -> Iterator[None]:
@@ -127,6 +138,7 @@ def rebuild(
         Where the run is; "" if disabled or if W&B failed.
     """
     view = WandbView.open(store, folder, mode, project)
-    history = History(tuple(store.trials()), view._tally.objective)
+    config = view._tally.config
+    history = History(tuple(store.trials()), config.objective, config.others, config.constraints)
     view.finish(space, history, store.read_meta("reference") or {}, report)
     return view.location

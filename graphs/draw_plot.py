@@ -66,9 +66,9 @@ def draw_plot(graph: ArchGraph, ax: Axes, title: str = "") -> None:
     width = float(np.clip(0.09 * scale, 0.5, 1.5))
     for edge in layout.routes:
         _draw_edge(ax, edge, turn, width)
-    colours = _colours(op.name for op in graph.ops)
+    palette = colours(op.name for op in graph.ops)
     for op, box, (u, v) in zip(graph.ops, boxes, layout.centres, strict=True):
-        _draw_box(ax, box, turn.transform((u, v)), colours[op.name], width)
+        _draw_box(ax, box, turn.transform((u, v)), palette[op.name], width)
 
     middle, spread = turn.transform((layout.width / 2, layout.depth / 2)), np.array(points) / scale / 2
     ax.set_xlim(middle[0] - spread[0], middle[0] + spread[0])
@@ -115,7 +115,7 @@ def _span(text: Path) -> tuple[float, float]:
     return (float(x.min()), float(x.max())) if len(x) else (0.0, 0.0)
 
 
-def _colours(names: Iterable[str]) -> dict[str, str]:
+def colours(names: Iterable[str]) -> dict[str, str]:
     """A colour for each name, the same in every figure unless two names of one figure would share it."""
     found: dict[str, str] = {}
     for name in sorted(set(names)):

@@ -1,4 +1,4 @@
-"""Commands that only look: spaces, sample, status, pareto. None of them loads torch."""
+"""Commands that only look: spaces, sample, status, pareto. Only a hypervolume of several objectives loads torch."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from archgen.cli.standing import describe_volume, front_as_dict, readable, standing_as_dict, standing_lines
 from archgen.session import read_campaign
 from bo.campaign import Campaign
 from bo.records import Trial, regret, relative_improvement
+from bo.standing import measure_front
 from graphs.draw_text import draw_text
 from graphs.errors import InvalidOption, StoreError, unknown_name
 from graphs.graph_json import graph_to_dict
@@ -78,32 +80,45 @@ def show_status(folder: Path, as_json: bool) -> None:
     print(f"{config.space} on {config.task}, strategy {config.strategy}, seed {config.seed}: {far}")
     if (best := campaign.best()) is not None:
         print("\n".join(describe(campaign, best)))
+    elif campaign.history.done:
+        print("no evaluated architecture keeps the constraints yet")
+    for line in standing_lines(campaign):
+        print(line)
 
 
 def show_pareto(folder: Path, minimize: list[str] | None, as_json: bool) -> None:
+    """`archgen pareto`: the front in the campaign's own objectives where it has several and no costs are named."""
     campaign = read_campaign(folder)
-    done = campaign.history.done
-    if not done:
+    if not campaign.history.done:
         raise StoreError(f"{folder}: no trial has ended yet; run archgen search first")
-    known = done[0].metrics
+    measured = measure_front(campaign.history, campaign.reference) if minimize is None else None
+    if measured is not None:
+        directions = {one.metric: one.maximize for one in campaign.config.objectives}
+        front, extra = list(measured.trials), front_as_dict(measured)
+    else:
+        directions, extra = _directions(campaign, minimize), {}
+        front = campaign.pareto(directions)
+    if as_json:
+        found = {"directions": directions, "front": [trial_as_dict(campaign, trial) for trial in front], **extra}
+        print(json.dumps(found))
+        return
+    headers = (f"{name} ({UNITS[name]})" if name in UNITS else name for name in directions)
+    table = Table("architecture", *headers, box=None, pad_edge=False)
+    for trial in front:
+        table.add_row(trial.arch, *(readable(name, trial.metrics[name]) for name in directions))
+    Console().print(table)
+    if measured is not None:
+        print(describe_volume(measured))
+
+
+def _directions(campaign: Campaign, minimize: list[str] | None) -> dict[str, bool]:
+    """The first objective against costs: those named, else those known."""
+    known = campaign.history.done[0].metrics
     costs = minimize or [name for name in COSTS if name in known]
     for name in costs:
         if name not in known:
             raise unknown_name("metric", name, known)
-    directions = {campaign.objective.metric: campaign.objective.maximize, **dict.fromkeys(costs, False)}
-    front = campaign.pareto(directions)
-    if as_json:
-        print(json.dumps({"directions": directions, "front": [trial_as_dict(campaign, trial) for trial in front]}))
-        return
-    table = Table(
-        "architecture",
-        *(f"{name} ({UNITS[name]})" if name in UNITS else name for name in directions),
-        box=None,
-        pad_edge=False,
-    )
-    for trial in front:
-        table.add_row(trial.arch, *(readable(name, trial.metrics[name]) for name in directions))
-    Console().print(table)
+    return {campaign.objective.metric: campaign.objective.maximize, **dict.fromkeys(costs, False)}
 
 
 def trial_as_dict(campaign: Campaign, trial: Trial) -> dict[str, Any]:
@@ -119,7 +134,7 @@ def trial_as_dict(campaign: Campaign, trial: Trial) -> dict[str, Any]:
 
 
 def summarise(campaign: Campaign) -> dict[str, Any]:
-    """What a search found, for machines: best, queries, valid, seed, regret and relative improvement where known."""
+    """What a search found, for machines: the best, how it stands, regret and relative improvement where known."""
     history, best = campaign.history, campaign.best()
     return {
         "best": None if best is None else trial_as_dict(campaign, best),
@@ -132,13 +147,9 @@ def summarise(campaign: Campaign) -> dict[str, Any]:
         "task": campaign.config.task,
         "strategy": campaign.config.strategy,
         "objective": campaign.objective.metric,
+        **standing_as_dict(campaign),
         **({} if best is None else compare(campaign, best)),
     }
-
-
-def readable(metric: str, value: float) -> str:
-    """Percentages with two decimals, anything else with four digits."""
-    return f"{value:.2f}" if UNITS.get(metric) == "%" else f"{value:.4g}"
 
 
 def compare(campaign: Campaign, trial: Trial) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The live display of a search on standard error: progress, best so far, what the generator proposes."""
+"""The live display of a search on standard error: progress, best so far, front and failures, what is being drawn."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.text import Text
 
 from archgen.cli.inspect import compare
+from archgen.cli.standing import readable, standing_lines
 from bo.campaign import Campaign
 from bo.records import Trial
 from graphs.archgraph import ArchGraph
@@ -35,6 +36,7 @@ class LiveView:
         self._searching: TaskID | None = None
         self._campaign: Campaign | None = None
         self._proposals: list[str] = []
+        self._standing: list[str] = []
         self._live = Live(console=self._console, get_renderable=self._render, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> LiveView:
@@ -75,11 +77,11 @@ class LiveView:
         """A query has ended."""
         assert self._searching is not None
         self._progress.update(self._searching, completed=campaign.spent)
-        best = campaign.best()
-        if not self._console.is_terminal and campaign.spent % PLAIN_EVERY == 0 and best is not None:
-            value = best.metrics[campaign.objective.metric]
+        if self._console.is_terminal:
+            self._standing = standing_lines(campaign)
+        elif campaign.spent % PLAIN_EVERY == 0:
             self.note(
-                f"query {campaign.spent}/{self._budget}: best {campaign.objective.metric} {value:.2f}, {best.arch}"
+                "; ".join([f"query {campaign.spent}/{self._budget}: {_best(campaign)}", *standing_lines(campaign)])
             )
 
     def _render(self) -> Group:
@@ -87,18 +89,26 @@ class LiveView:
         return Group(*parts)
 
     def _state(self, campaign: Campaign) -> list[Panel]:
-        history, best = campaign.history, campaign.best()
-        if best is None:
+        best, metric = campaign.best(), campaign.objective.metric
+        lines = list(self._standing)
+        if best is not None:
+            regret = compare(campaign, best).get("regret")
+            head = readable(metric, best.metrics[metric]) + ("" if regret is None else f"   regret {regret:.2f}")
+            lines = [head, best.arch, sparkline(campaign.history.best_so_far()), *lines]
+        if not lines:
             return []
-        value = best.metrics[campaign.objective.metric]
-        regret = compare(campaign, best).get("regret")
-        head = f"{value:.2f}" + ("" if regret is None else f"   regret {regret:.2f}")
-        text = Text(f"{head}\n{best.arch}\n{sparkline(history.best_so_far())}")
-        panels = [Panel(text, title=f"best {campaign.objective.metric}", title_align="left", width=76)]
+        panels = [Panel(Text("\n".join(lines)), title=f"best {metric}", title_align="left", width=76)]
         if self._proposals:
             text = Text("\n".join(self._proposals))
             panels.append(Panel(text, title="the generator has in mind", title_align="left", width=76))
         return panels
+
+
+def _best(campaign: Campaign) -> str:
+    best, metric = campaign.best(), campaign.objective.metric
+    if best is None:
+        return "nothing that keeps the constraints yet" if campaign.history.done else "nothing evaluated yet"
+    return f"best {metric} {readable(metric, best.metrics[metric])}, {best.arch}"
 
 
 def sparkline(values: Sequence[float], width: int = 70) -> str:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+
+import numpy as np
 
 from archgen.explained import explain_best
 from archgen.session import REPORT, read_campaign
@@ -12,17 +15,13 @@ from bo.campaign import Campaign
 from bo.lock import hold
 from bo.wandb_run import Mode
 from graphs.errors import ArchgenError
+from graphs.tables.catalogue import load_table
 
 
 def make_report(folder: Path, out: Path | None, as_json: bool) -> None:
     """`archgen report`: write the page, also while the campaign runs."""
-    from bo.report import write_report
-
     campaign = read_campaign(folder)
-    if out is None:
-        path = _write(campaign, folder)
-    else:
-        path = write_report(campaign.space, campaign.store, out, explain_best(campaign))
+    path = _write(campaign, folder) if out is None else _write_to(campaign, out)
     print(json.dumps({"report": str(path)}) if as_json else f"report: {path}")
 
 
@@ -35,11 +34,23 @@ def refresh_report(campaign: Campaign, folder: Path) -> Path:
 
 
 def _write(campaign: Campaign, folder: Path) -> Path:
-    from bo.report import write_report
-
-    path = write_report(campaign.space, campaign.store, folder / REPORT, explain_best(campaign))
+    path = _write_to(campaign, folder / REPORT)
     campaign.store.write_meta({"report": {"queries": campaign.spent}})
     return path
+
+
+def _write_to(campaign: Campaign, path: Path) -> Path:
+    from bo.report import write_report
+
+    return write_report(campaign.space, campaign.store, path, explain_best(campaign), _columns(campaign))
+
+
+def _columns(campaign: Campaign) -> Mapping[str, np.ndarray] | None:
+    """Of the task's table; None where the task has none, or not on this machine."""
+    try:
+        return load_table(campaign.config.space, campaign.config.task).columns
+    except ArchgenError:
+        return None
 
 
 def wandb_project() -> str:

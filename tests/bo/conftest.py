@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from gpytorch.kernels import RBFKernel, ScaleKernel
 from jaxtyping import Float
 
 from bo.campaign import Campaign, Evaluator, identifier
-from bo.records import CampaignConfig, History, Objective, Trial
+from bo.pareto import front
+from bo.records import CampaignConfig, Failure, History, Objective, Proposal, Trial
 from bo.store import Store
 from bo.strategies.evolution import RegularisedEvolution
 from bo.strategies.local_search import LocalSearch
@@ -23,8 +25,10 @@ from bo.strategies.random_search import RandomSearch
 from bo.strategies.strategy import Strategy
 from bo.surrogate import Surrogate
 from graphs.archgraph import INPUT, OUTPUT, ArchGraph, Op
+from graphs.condition import Condition
 from graphs.errors import InvalidArchitecture
 from graphs.space import Field, SearchSpace, log10_of
+from graphs.spaces.nas_bench_graph import NasBenchGraph
 
 
 class Chain(SearchSpace):
@@ -196,3 +200,75 @@ class OneHotGP:
 def surrogate() -> Callable[[], Surrogate]:
     """Makes untrained surrogates on `chain`."""
     return OneHotGP
+
+
+class Improving:
+    """Random graphs, then mutants of the front with invented predictions."""
+
+    def __init__(self, space: SearchSpace) -> None:
+        self.space = space
+
+    def propose(self, history: History, count: int, rng: np.random.Generator) -> tuple[list[Proposal], dict[str, Any]]:
+        proposals: list[Proposal] = []
+        seen = set(history.seen)
+        while len(proposals) < count:
+            parents = front(history)
+            parent = parents[int(rng.integers(len(parents)))] if len(history.trials) >= 12 and parents else None
+            graph = self.space.sample(rng) if parent is None else self.space.mutate(parent.graph, rng)
+            if (identity := self.space.canonical(graph)) in seen:
+                continue
+            seen.add(identity)
+            mean, std = 70 + 3 * float(rng.normal()), float(rng.uniform(0.5, 4))
+            proposals.append(
+                Proposal(graph, "initial")
+                if parent is None
+                else Proposal(graph, "mutation" if rng.random() < 0.5 else "generator", parent.number, mean, std)
+            )
+        return proposals, {"pool": {"mutation": 3}}
+
+
+def measure_well(graph: ArchGraph) -> dict[str, float]:
+    """Made-up metrics of a NAS-Bench-Graph architecture that mostly contradict each other."""
+    digits = int(NasBenchGraph().canonical(graph)[2:12], 16)
+    slow = digits % 89 + 1.0
+    return {"valid_accuracy": 60 + digits % 997 / 100 + slow / 10, "params": 0.1 + digits % 7 / 10, "latency": slow}
+
+
+FAILED: tuple[Failure, ...] = ("timeout", "out_of_memory", "timeout")
+
+
+@pytest.fixture(scope="session")
+def search_several() -> Callable[..., Campaign]:
+    """`search_several(folder, others, constraints, ...)`: a campaign of several objectives that has ended.
+
+    Every ninth query fails, the twelfth is stopped early, and each reports what it cost.
+    """
+
+    def search(
+        folder: Path,
+        others: tuple[Objective, ...] = (Objective("latency", maximize=False),),
+        constraints: tuple[Condition, ...] = (Condition("params", "<=", 0.5),),
+        queries: int = 36,
+        evaluate: Evaluator = measure_well,
+        space: SearchSpace | None = None,
+        objective: Objective = Objective("valid_accuracy"),  # noqa: B008
+        task: str = "arxiv",
+    ) -> Campaign:
+        folder.mkdir(parents=True, exist_ok=True)
+        space = space or NasBenchGraph()
+        config = CampaignConfig(space.name, task, "improving", objective, 5, 4, others=others, constraints=constraints)
+        store = Store(folder / "campaign.sqlite", create=True)
+        made = Campaign(space, config, store, Improving(space), {"best": 81.25, "mean": 68.0})
+        while made.spent < queries:
+            for trial in made.ask(min(4, queries - made.spent)):
+                ended = replace(trial, status="done", metrics=evaluate(trial.graph), cost=1.5)
+                if trial.number % 9 == 8:
+                    failure = FAILED[trial.number // 9 % 3]
+                    ended = replace(ended, status="failed", metrics={}, error="it went wrong", failure=failure)
+                elif trial.number == 11:
+                    ended = replace(ended, status="stopped", metrics={"early": 3.0})
+                store.tell(ended)
+            made = Campaign(space, config, store, Improving(space))
+        return made
+
+    return search

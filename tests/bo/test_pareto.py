@@ -81,3 +81,7 @@ def test_the_nadir_is_a_tenth_beyond_the_worst_of_the_front() -> None:
 def test_a_front_of_one_point_is_measured_from_the_worst_of_the_table() -> None:
     columns = {"score": np.array([0.0, 10.0, 5.0]), "cost": np.array([4.0, 1.0, 9.0])}
     assert nadir(columns, BOTH) == {"reference_point/score": 0.0, "reference_point/cost": 9.0}
+
+
+def test_the_front_of_nothing_feasible_is_empty() -> None:
+    assert front(History((), Objective("a"), (Objective("b"),))) == []

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from bo.calibration import calibration
 from bo.campaign import Campaign, Evaluator
 from bo.records import CampaignConfig, History, Objective, Proposal, Trial
 from bo.report import write_report
-from bo.report_data import ReportData, calibration, lineage, read_campaign
+from bo.report_data import ReportData, lineage, read_campaign
 from bo.report_html import column, element, escape, number, signed
 from bo.store import Store
 from graphs.archgraph import INPUT, OUTPUT, ArchGraph, Op
@@ -197,7 +198,7 @@ def test_calibration_against_its_definition(campaign: Campaign, page: Page) -> N
     trials = [trial for trial in done(campaign) if trial.proposal.mean is not None]
     mean, std = (np.array([getattr(trial.proposal, name) for trial in trials]) for name in ("mean", "std"))
     truth = np.array([trial.metrics["valid_accuracy"] for trial in trials])
-    found = calibration(read_campaign(SPACE, campaign.store))
+    found = calibration(read_campaign(SPACE, campaign.store).history)
     assert found.trials == tuple(trials)
     for percent in (50, 80, 95):
         low, high = stats.norm.interval(percent / 100, mean, std)
@@ -245,6 +246,16 @@ def test_without_a_reference(tmp_path: Path) -> None:
     assert "regret" not in page.text.lower()
     assert "random one" not in page.text
     assert page.section("curve")
+
+
+def test_the_band_of_random_search(tmp_path: Path) -> None:
+    campaign = run(tmp_path, budget=12, reference={"best": 81.25, "mean": 68.0})
+    columns = {"valid_accuracy": np.linspace(60.0, 81.25, 5_000)}
+    path = write_report(SPACE, campaign.store, tmp_path / "report.html", columns=columns)
+    assert "from the 5,000 rows of the task's table, none twice." in Page(path).text
+    assert "random search, central 80 %" in Page(path).text
+    columns = {"other": columns["valid_accuracy"]}
+    assert "random search" not in Page(write_report(SPACE, campaign.store, path, columns=columns)).text
 
 
 def test_minimising(tmp_path: Path) -> None:

@@ -9,20 +9,27 @@ import struct
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from pytest import approx  # noqa: PT013
+from scipy import stats
 
+from bo import pareto
 from bo.campaign import Campaign
 from bo.records import CampaignConfig, History, Objective, Proposal, Trial
 from bo.store import Store
 from bo.strategies.random_search import RandomSearch
+from bo.wandb_media import DRAWN
 from bo.wandb_view import WandbView, rebuild
 from graphs.archgraph import ArchGraph
+from graphs.condition import Condition
 from graphs.errors import StoreError
 from graphs.spaces.nas_bench_graph import NasBenchGraph
 
@@ -43,7 +50,8 @@ class Predicted:
         self, history: History, count: int, rng: np.random.Generator
     ) -> tuple[list[Proposal], Mapping[str, Any]]:
         drawn, _ = RandomSearch(SPACE, SPACE.canonical).propose(history, count, rng)
-        return [Proposal(p.graph, "model" if i else "random", None, 5.0, 0.5) for i, p in enumerate(drawn)], {}
+        notes = {"pool": {"random": 7, "model": 9}, "generated": 20, "generated_distinct": 15, "fit_seconds": 0.25}
+        return [Proposal(p.graph, "model" if i else "random", None, 5.0, 0.5) for i, p in enumerate(drawn)], notes
 
 
 def evaluate(graph: ArchGraph) -> dict[str, float]:
@@ -70,6 +78,33 @@ def search(folder: Path, queries: int, maximize: bool = False, killed_at: int = 
 
     made.run(evaluate, queries, watch)
     return made, view
+
+
+def search_fully(folder: Path, queries: int, watch: bool = True) -> tuple[Store, History, WandbView]:
+    """A campaign of two objectives and bounds; trials end as done, stopped and failed, with costs and without."""
+    size = Objective("size", maximize=False)
+    bounds = (Condition("size", "<=", 6.5), Condition("loss", "<=", 8.0))
+    loss = Objective("loss", maximize=False)
+    config = CampaignConfig(SPACE.name, "toy", "random", loss, 3, 4, others=(size,), constraints=bounds)
+    store = Store(folder / "campaign.sqlite", create=True)
+    made = Campaign(SPACE, config, store, Predicted(), REFERENCE)
+    view = WandbView.open(store, folder, "offline" if watch else "disabled")
+    kinds = ("crash", None, "timeout", "not_finite")
+    while made.spent < queries:
+        for trial in made.ask(min(4, queries - made.spent)):
+            k = trial.number
+            cost = k / 7 if k % 4 else None
+            try:
+                ended = replace(trial, status="done", metrics=evaluate(trial.graph), cost=cost)
+                if k % 8 == 7:
+                    ended = replace(ended, status="stopped", metrics={"loss_after_1": 9.5})
+            except RuntimeError as error:
+                ended = replace(trial, status="failed", error=str(error), failure=kinds[k % 4], cost=cost)
+            store.tell(ended)
+            history = History(tuple(store.trials()), loss, (size,), bounds)
+            view.log(history, ended, REFERENCE)
+        made = Campaign(SPACE, config, store, Predicted())
+    return store, made.history, view
 
 
 def run_folder(folder: Path) -> Path:
@@ -121,27 +156,99 @@ def read_summary(folder: Path) -> dict[str, Any]:
 
 
 def expected_rows(folder: Path, maximize: bool = False) -> list[dict[str, Any]]:
-    """The rows that the store's table amounts to, computed without any code of the view."""
+    """The rows that the store's tables amount to, computed without any code of the view."""
     with sqlite3.connect(folder / "campaign.sqlite") as db:
-        columns = "number, origin, mean, std, status, metrics"
-        table = db.execute(f"select {columns} from trials where status != 'pending' order by number").fetchall()
-    rows = []
-    for k, (number, _, mean, std, status, text) in enumerate(table):
-        metrics, so_far = json.loads(text), table[: k + 1]
-        row = {"_step": number + 1, "query": number + 1, "status": status, "predicted/mean": mean, "predicted/std": std}
-        row["failed"] = sum(other[4] == "failed" for other in so_far)
-        for name in {other[1] for other in so_far}:
-            row[f"origin/{name}"] = sum(other[1] == name for other in so_far)
-        row |= {f"metrics/{name}": value for name, value in metrics.items()}
-        losses = [json.loads(other[5])["loss"] for other in so_far if other[4] == "done"]
-        if losses:
-            row["best_so_far"] = max(losses) if maximize else min(losses)
-            row["regret"] = 4.0 - max(losses) if maximize else min(losses) - 4.0
-        if status == "done":
-            row["objective"] = metrics["loss"]
-            row["predicted/abs_z"] = abs(metrics["loss"] - mean) / std
-        rows.append(row)
-    return rows
+        columns = "number, step, origin, arch, mean, std, status, metrics, failure, cost"
+        rows = db.execute(f"select {columns} from trials where status != 'pending' order by number").fetchall()
+        seconds = dict(db.execute("select step, seconds from steps").fetchall())
+        config = json.loads(db.execute("select value from meta where key = 'config'").fetchone()[0])
+    table = [dict(zip(columns.split(", "), row, strict=True)) for row in rows]
+    for one in table:
+        one["metrics"] = json.loads(one["metrics"])
+    return [expected_row(table[: k + 1], seconds, config, maximize) for k in range(len(table))]
+
+
+def expected_row(table: list[dict[str, Any]], seconds: dict[int, float], config: Any, up: bool) -> dict[str, Any]:
+    now = table[-1]
+    done = [one for one in table if one["status"] == "done"]
+    row = {"_step": now["number"] + 1, "query": now["number"] + 1, "status": now["status"]}
+    row |= {f"predicted/{name}": now[name] for name in ("mean", "std") if now[name] is not None}
+    row |= {f"metrics/{name}": value for name, value in now["metrics"].items()}
+    if len(table) == 1 or table[-2]["step"] != now["step"]:
+        row |= {"proposing/seconds": seconds[now["step"]], "proposing/fit_seconds": 0.25, "pool/random": 7}
+        row |= {"pool/model": 9, "proposing/generated": 20, "proposing/generated_distinct": 15}
+        row |= {"generator/distinct_share": 0.75}
+    failed = [one["failure"] or "untyped" for one in table if one["status"] == "failed"]
+    row |= {"failed": len(failed), "valid_share": (len(table) - len(failed)) / len(table)}
+    row |= {f"failures/{kind}": count for kind, count in Counter(failed).items()}
+    row |= {f"origin/{origin}": count for origin, count in Counter(one["origin"] for one in table).items()}
+    if stopped := sum(one["status"] == "stopped" for one in table):
+        row["stopped"] = stopped
+    costs = [one["cost"] for one in table if one["cost"] is not None]
+    row |= {"cost_spent": approx(sum(costs))} if costs else {}
+    row |= {"cost": now["cost"]} if now["cost"] is not None else {}
+    if z := [abs(one["metrics"]["loss"] - one["mean"]) / one["std"] for one in done if one["std"]]:
+        row |= {"calibration/mean_abs_z": approx(sum(z) / len(z))}
+        row |= {"predicted/abs_z": z[-1]} if now is done[-1] and now["std"] else {}
+        for percent in (50, 80, 95):
+            inside = sum(stats.norm.cdf(value) - stats.norm.cdf(-value) <= percent / 100 for value in z)
+            row[f"calibration/inside_{percent}"] = approx(inside / len(z))
+    if now["status"] == "done":
+        row["objective"] = now["metrics"]["loss"]
+    return row | expected_bounds(done, now, config) | expected_best(done, now, config, up)
+
+
+def keeps(one: dict[str, Any], bound: dict[str, Any]) -> bool:
+    value = one["metrics"][bound["name"]]
+    return value <= bound["value"] if bound["operator"] == "<=" else value >= bound["value"]
+
+
+def expected_bounds(done: list[dict[str, Any]], now: dict[str, Any], config: Any) -> dict[str, Any]:
+    bounds, row = config["constraints"], {}
+    if not bounds or not done:
+        return {}
+    row["feasible_share"] = sum(all(keeps(one, bound) for bound in bounds) for one in done) / len(done)
+    for bound in bounds:
+        text = f"{bound['name']}{bound['operator']}{bound['value']:g}"
+        row[f"satisfied/{text}"] = sum(keeps(one, bound) for one in done) / len(done)
+    if now["status"] == "done":
+        missed = [
+            abs(now["metrics"][bound["name"]] - bound["value"]) / bound["value"]
+            for bound in bounds
+            if not keeps(now, bound)
+        ]
+        row["violation"] = approx(sum(missed))
+    return row
+
+
+def expected_best(done: list[dict[str, Any]], now: dict[str, Any], config: Any, up: bool) -> dict[str, Any]:
+    row, others = {}, config["others"]
+    if now["status"] == "done":
+        row |= {f"objective/{one['metric']}": now["metrics"][one["metric"]] for one in others}
+    good = [one for one in done if all(keeps(one, bound) for bound in config["constraints"])]
+    if not good:
+        return row
+    incumbents = good[:1]
+    for one in good:
+        if (one["metrics"]["loss"] - incumbents[-1]["metrics"]["loss"]) * (1 if up else -1) > 0:
+            incumbents.append(one)
+    best = incumbents[-1]["metrics"]["loss"]
+    row |= {"best_so_far": best, "regret": 4.0 - best if up else best - 4.0}
+    row |= {"incumbent/query": incumbents[-1]["number"] + 1}
+    row |= {f"incumbents/{name}": n for name, n in Counter(one["origin"] for one in incumbents[1:]).items()}
+    if incumbents[-1] is now:
+        row |= {"incumbent/origin": now["origin"], "incumbent/arch": now["arch"]}
+    if others:
+        gains = [(-one["metrics"]["loss"], -one["metrics"]["size"]) for one in good]
+        front = [g for g in gains if not any(h[0] >= g[0] and h[1] >= g[1] and h != g for h in gains)]
+        row["front_size"] = len(front)
+        if len(good) >= 10:
+            low = [min(gain[k] for gain in gains[:10]) for k in (0, 1)]
+            area, right = 0.0, low[0]
+            for x, y in sorted(set(front)):  # a staircase: slices between the first gains
+                area, right = area + max(x - right, 0) * max(y - low[1], 0), max(right, x)
+            row["hypervolume"] = approx(area)
+    return row
 
 
 def services(pid: int) -> list[int]:
@@ -166,6 +273,69 @@ def test_live_rows_match_the_store(tmp_path: Path, maximize: bool) -> None:
     assert {row["status"] for row in rows} == {"done", "failed"}
 
 
+def test_rows_of_several_objectives_with_bounds_failures_and_costs(tmp_path: Path) -> None:
+    store, history, view = search_fully(tmp_path, 40)
+    view.finish(SPACE, history, REFERENCE)
+    rows, summary = read_rows(tmp_path), read_summary(tmp_path)
+    assert rows == expected_rows(tmp_path)
+    for key in ("failures/crash", "failures/untyped", "stopped", "hypervolume", "violation", "incumbents/model"):
+        assert any(key in row for row in rows), key
+    last = rows[-1]
+    for key in ("hypervolume", "feasible_share", "satisfied/size<=6.5", "cost_spent", "calibration/inside_80"):
+        assert summary[key] == approx(last[key]), key
+    assert summary["reference_point/size"] == max(trial.metrics["size"] for trial in history.feasible[:10])
+    assert rebuild(SPACE, store, tmp_path, "offline") == str(run_folder(tmp_path))
+    assert read_rows(tmp_path) == rows
+    again = read_summary(tmp_path)
+    assert again["trials"]["sha256"] == summary["trials"]["sha256"]
+    assert again["pareto_front"]["sha256"] == summary["pareto_front"]["sha256"]
+
+
+def test_a_killed_search_of_several_objectives_is_gone_on_with_without_gaps(tmp_path: Path) -> None:
+    code = (
+        f"import os, pathlib, runpy; t = runpy.run_path({__file__!r})\n"
+        f"t['search_fully'](pathlib.Path({str(tmp_path)!r}), 22); os.kill(os.getpid(), 9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY).returncode == -signal.SIGKILL
+    _, history, view = search_fully(tmp_path, 34)
+    view.finish(SPACE, history, REFERENCE)
+    assert len(read_rows(tmp_path)) == 34
+    assert read_rows(tmp_path) == expected_rows(tmp_path)
+
+
+def test_tables_have_drawings_of_the_best_alone(tmp_path: Path) -> None:
+    store, history, _ = search_fully(tmp_path, 40, watch=False)
+    (tmp_path / "generator.safetensors").write_bytes(b"weights")
+    rebuild(SPACE, store, tmp_path, "offline")
+    artifacts = [record.artifact for record in read_records(tmp_path) if record.HasField("artifact")]
+    files = {entry.path: Path(entry.local_path) for one in artifacts for entry in one.manifest.contents}
+    table = json.loads(files["trials.table.json"].read_text())
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    drawn = [row for row in rows if row["drawing"]]
+    best = sorted(history.done, key=lambda trial: (history.violation(trial), trial.metrics["loss"]))[:DRAWN]
+    assert {row["number"] for row in drawn} == {trial.number for trial in best}
+    for row in drawn:
+        assert row["drawing"]["_type"] == "image-file"
+        assert files[row["drawing"]["path"]].read_bytes().startswith(b"\x89PNG")
+    kinds = table["column_types"]["params"]["type_map"]["drawing"]["params"]["allowed_types"]
+    assert {kind["wb_type"] for kind in kinds} == {"image-file", "none"}
+    assert {row["failure"] for row in rows} >= {"crash", "timeout", None}
+    assert {row["feasible"] for row in rows} == {True, False, None}
+    front = json.loads(files["pareto_front.table.json"].read_text())
+    assert [row[0] for row in front["data"]] == [trial.number for trial in pareto.front(history)]
+    assert {one.type for one in artifacts} == {"run_table", "campaign", "model"}
+    assert files["generator.safetensors"].read_bytes() == b"weights"
+
+
+def test_a_store_that_is_no_file_is_not_copied(tmp_path: Path) -> None:
+    store, history, _ = search_fully(tmp_path, 8, watch=False)
+    view = WandbView.open(store, tmp_path, "offline")
+    store.path = Path("postgresql://somewhere/campaign")
+    view.finish(SPACE, history, REFERENCE)
+    assert view.location
+    assert not [r for r in read_records(tmp_path) if r.HasField("artifact") and r.artifact.type == "campaign"]
+
+
 def test_summary_and_files(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     made, view = search(tmp_path, 9)
     report = tmp_path / "report.html"
@@ -180,8 +350,10 @@ def test_summary_and_files(tmp_path: Path, capfd: pytest.CaptureFixture[str]) ->
     assert summary["relative_improvement"] == pytest.approx(100 * (9.0 - value) / 9.0)
     files = run_folder(tmp_path) / "files"
     table = json.loads((files / summary["trials"]["path"]).read_text())
-    assert table["columns"] == ["number", "arch", "origin", "status", "loss", "size"]
-    assert table["data"] == [
+    assert table["columns"] == [
+        "number", "drawing", "arch", "origin", "status", "failure", "cost", "feasible", "loss", "size",
+    ]  # fmt: skip
+    assert [row[:1] + row[2:5] + row[8:] for row in table["data"]] == [
         [t.number, t.arch, t.proposal.origin, t.status, t.metrics.get("loss"), t.metrics.get("size")]
         for t in made.history.trials
     ]
@@ -341,7 +513,7 @@ def test_online_without_a_login_asks_nothing(tmp_path: Path, key: str | None) ->
 def test_online_without_a_network_warns_once(tmp_path: Path) -> None:
     code = (
         f"import runpy, pathlib, logging; t = runpy.run_path({__file__!r}); folder = pathlib.Path({str(tmp_path)!r})\n"
-        "import bo.wandb_view; bo.wandb_view._INIT_TIMEOUT = 2.0; logging.basicConfig(); made = t['campaign'](folder)\n"
+        "import bo.wandb_run; bo.wandb_run._INIT_TIMEOUT = 2.0; logging.basicConfig(); made = t['campaign'](folder)\n"
         "view = t['WandbView'].open(made.store, folder, 'online')\n"
         "made.run(t['evaluate'], 3, lambda trial: view.log(made.history, trial, made.reference))\n"
         "assert (view.location, made.spent) == ('', 3)"

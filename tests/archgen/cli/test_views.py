@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from archgen.session import open_campaign
+from graphs.errors import TableError
 from graphs.tables.nas_bench_graph import load_nas_bench_graph
 
 Run = Callable[..., Any]
@@ -25,6 +26,20 @@ def test_a_report_goes_where_it_is_wanted(archgen: Run, begun: Path) -> None:
     for options, path in ([], begun / "report.html"), (["--out", begun / "other.html"], begun / "other.html"):
         assert archgen("report", begun, *options, "--json").json == {"report": str(path)}
         assert "<html" in path.read_text()
+
+
+def test_the_report_compares_with_random_search_where_the_table_is_there(
+    archgen: Run, begun: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archgen("report", begun)
+    assert "26,206 rows of the task" in (begun / "report.html").read_text()
+    monkeypatch.setattr("archgen.cli.views.load_table", missing)
+    archgen("report", begun)
+    assert "rows of the task" not in (begun / "report.html").read_text()
+
+
+def missing(*_: object) -> None:
+    raise TableError("no table on this machine")
 
 
 def test_a_report_that_cannot_be_written_is_one_line(archgen: Run, begun: Path) -> None:
