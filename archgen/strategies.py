@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from archgen.compared import COMPARED
 from bo.records import CampaignConfig
+from bo.strategies.early_exit import UNBOUNDED, Bounds
 from bo.strategies.evolution import RegularisedEvolution
 from bo.strategies.local_search import LocalSearch
 from bo.strategies.random_search import RandomSearch
@@ -24,11 +26,15 @@ STRATEGIES = {
     "random": "uniform draws",
     "evolution": "regularised evolution, population 50, sample 10",
     "local-search": "all neighbours of the incumbent, then its best; restarts",
+    "nsga2": "NSGA-II for one or several objectives, population 50",
+    "bananas": "ensemble on path encodings, mutants of the best, independent Thompson sampling",
+    "linas": "rounds of 50: predictors of slots, NSGA-II on them alone (DyNAS-T)",
+    "robot": "weights of published training-free metrics by GP-UCB, then their ranking (nasbench201 alone)",
     "wl-gp": "GP on graph features, log-EI over the whole space where it can be listed",
     "archgen": "the same GP and log-EI over a pool from the guided diffusion generator, mutations and random graphs",
     "archgen-mutation": "archgen with mutations in the generator's place (the ablation)",
 }
-MODEL_BASED = ("wl-gp", "archgen", "archgen-mutation")
+MODEL_BASED = ("bananas", "linas", "robot", "wl-gp", "archgen", "archgen-mutation")
 """Those that fit a surrogate."""
 WatchTraining = Callable[[int, int, float], object]
 """Called with finished steps, all steps and the loss while a generator is trained."""
@@ -78,12 +84,15 @@ def build_strategy(
         CheckpointError: the checkpoint cannot be used.
     """
     check_strategy(config.strategy)
+    bounds = known_bounds(space, config)
     if config.strategy == "random":
-        return RandomSearch(space, identify)
+        return RandomSearch(space, identify, bounds)
     if config.strategy == "evolution":
-        return RegularisedEvolution(space, identify)
+        return RegularisedEvolution(space, identify, bounds=bounds)
     if config.strategy == "local-search":
-        return LocalSearch(space, identify)
+        return LocalSearch(space, identify, bounds)
+    if config.strategy in COMPARED:
+        return COMPARED[config.strategy](space, config, identify, bounds)
 
     from bo.strategies import pool
     from bo.strategies.model_based import ModelBased
@@ -98,6 +107,16 @@ def build_strategy(
     else:
         sources = (pool.mutants_of_leaders(space, PARENTS, GENERATED), *around)
     return ModelBased(space, identify, _surrogates(space), sources)
+
+
+def known_bounds(space: SearchSpace, config: CampaignConfig) -> Bounds:
+    """Those of the campaign's constraints that are on costs which follow from a graph without evaluation."""
+    if not config.constraints:
+        return UNBOUNDED
+    from archgen.properties import known_costs
+
+    costs = known_costs(space, config.task)
+    return Bounds(tuple(one for one in config.constraints if one.name in costs), costs)
 
 
 def _surrogates(space: SearchSpace) -> Callable[[], Surrogate]:
