@@ -26,7 +26,7 @@ STRATEGIES = {
     "random": "uniform draws",
     "evolution": "regularised evolution, population 50, sample 10",
     "local-search": "all neighbours of the incumbent, then its best; restarts",
-    "nsga2": "NSGA-II for one or several objectives, population 50",
+    "nsga2": "NSGA-II for one or several objectives, population 20",
     "bananas": "ensemble on path encodings, mutants of the best, independent Thompson sampling",
     "linas": "rounds of 50: predictors of slots, NSGA-II on them alone (DyNAS-T)",
     "robot": "weights of published training-free metrics by GP-UCB, then their ranking (nasbench201 alone)",

@@ -23,21 +23,26 @@ CROSSED, MUTATED = 0.9, 0.5
 
 @dataclass(frozen=True)
 class Nsga2:
-    """Generation after generation of `population` trials each; the first one is random.
+    """A random population, then generation after generation of `children` trials each.
+
+    The paper has as many children as survivors and hundreds of them; campaigns have some hundred trials in all, in which
+    fewer of both come further.
 
     Which are alive is replayed from the history: after each generation that has been asked for, the fittest of the
     survivors before it and of what was measured of it. So any number of candidates may be asked for at any time, and
     what is still being measured joins once it is.
 
     Args:
-        population: trials of a generation, and survivors.
+        population: trials of the first generation, and survivors of each.
+        children: trials of each other generation.
         crossover: of two parents; None where the space has none, and children are mutants.
         bounds: what every proposal keeps.
     """
 
     space: SearchSpace
     identify: Identify
-    population: int = 50
+    population: int = 20
+    children: int = 10
     crossover: Crossover | None = None
     bounds: Bounds = UNBOUNDED
 
@@ -47,7 +52,7 @@ class Nsga2:
         seen, gate = set(history.seen), Gate(self.bounds)
         initial = min(count, max(0, self.population - len(history.trials)))
         proposals = draw_random(self.space, self.identify, seen, initial, rng, "initial", gate)
-        alive = survivors(history, self.population) if len(proposals) < count else []
+        alive = survivors(history, self.population, self.children) if len(proposals) < count else []
         while alive and len(proposals) < count:
             child = self._child(alive, seen, rng, gate)
             if child is None:
@@ -72,12 +77,12 @@ class Nsga2:
         return None
 
 
-def survivors(history: History, population: int) -> list[Trial]:
+def survivors(history: History, population: int, children: int) -> list[Trial]:
     """Those alive, the fittest first: a binary tournament is won by the smaller of two places."""
-    alive: list[Trial] = []
-    for end in range(population, max(len(history.trials), population) + 1, population):
-        born = [trial for trial in history.trials[end - population : end] if trial.status == "done"]
-        alive = fittest(history, [*alive, *born])[:population]
+    alive, begin = list[Trial](), 0
+    for end in range(population, max(len(history.trials), population) + 1, children):
+        born = [trial for trial in history.trials[begin:end] if trial.status == "done"]
+        alive, begin = fittest(history, [*alive, *born])[:population], end
     return alive
 
 

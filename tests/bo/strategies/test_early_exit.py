@@ -51,7 +51,9 @@ def test_a_bound_on_what_is_not_known_is_refused() -> None:
 
 @pytest.mark.parametrize("name", ["evolution", "nsga2"])
 def test_the_initial_population_keeps_the_bound_is_distinct_and_complete(name: str) -> None:
-    proposals, _ = MAKERS[name](SPACE, SPACE.canonical, bounds=below(0.3)).propose(EMPTY, 50, np.random.default_rng(0))
+    proposals, _ = MAKERS[name](SPACE, SPACE.canonical, 50, bounds=below(0.3)).propose(
+        EMPTY, 50, np.random.default_rng(0)
+    )
     assert len({SPACE.canonical(p.graph) for p in proposals}) == 50
     assert max(params(p.graph) for p in proposals) <= 0.3
     assert {p.origin for p in proposals} == {"initial"}
@@ -72,7 +74,7 @@ def test_the_acceptance_is_the_share_of_the_space_that_keeps_the_bound(most: flo
 def test_every_proposal_of_a_campaign_keeps_the_bound(
     chain: SearchSpace, simulate: Callable[..., History], name: str
 ) -> None:
-    few = {"evolution": {"population": 5, "sample": 2}, "nsga2": {"population": 5}}.get(name, {})
+    few = {"evolution": {"population": 5, "sample": 2}, "nsga2": {"population": 5, "children": 5}}.get(name, {})
     strategy = MAKERS[name](chain, chain.canonical, bounds=layers(2), **few)
     history = simulate(strategy, lambda graph: {"score": float(len(set(graph.ops)))}, 40)
     assert len(history.trials) == 1 + 3 + 9, "all networks of two layers at most, and no other"

@@ -19,7 +19,7 @@ from graphs.space import SearchSpace
 from graphs.spaces.nasbench201 import NasBench201
 
 SPACE = NasBench201()
-MAKE = Nsga2(SPACE, SPACE.canonical, 10, uniform_crossover(layout_of(SPACE)))
+MAKE = Nsga2(SPACE, SPACE.canonical, 10, 5, uniform_crossover(layout_of(SPACE)))
 
 
 def convolutions(graph: ArchGraph) -> dict[str, float]:
@@ -43,12 +43,12 @@ class TestWithCrossover(StrategyContract):
         self.space = chain
 
     def strategy(self, identify: Identify) -> Strategy:
-        return Nsga2(self.space, identify, 6, uniform_crossover(layout_of(self.space)))
+        return Nsga2(self.space, identify, 6, 3, uniform_crossover(layout_of(self.space)))
 
 
 class TestWithMutationAlone(TestWithCrossover):
     def strategy(self, identify: Identify) -> Strategy:
-        return Nsga2(self.space, identify, 6)
+        return Nsga2(self.space, identify, 6, 3)
 
 
 def test_it_starts_with_a_random_generation(history: History) -> None:
@@ -60,27 +60,26 @@ def test_it_starts_with_a_random_generation(history: History) -> None:
 
 def test_parents_are_survivors_of_the_generations_before(history: History) -> None:
     for child in history.trials[10:]:
-        begun = replace(history, trials=history.trials[: child.number // 10 * 10])
-        assert child.proposal.parent in {trial.number for trial in survivors(begun, 10)}
+        begun = replace(history, trials=history.trials[: child.number // 5 * 5])
+        assert child.proposal.parent in {trial.number for trial in survivors(begun, 10, 5)}
 
 
 def test_survivors_are_the_fittest_of_the_survivors_and_the_new(history: History) -> None:
-    before = survivors(replace(history, trials=history.trials[:50]), 10)
-    after = survivors(history, 10)
-    assert after == fittest(history, [*before, *history.trials[50:]])[:10]
+    before = survivors(replace(history, trials=history.trials[:55]), 10, 5)
+    after = survivors(history, 10, 5)
+    assert after == fittest(history, [*before, *history.trials[55:]])[:10]
     assert {trial.number for trial in front(history)[:1]} <= {trial.number for trial in after}
 
 
 def test_a_generation_that_is_not_complete_has_no_say(history: History) -> None:
-    assert survivors(replace(history, trials=history.trials[:57]), 10) == survivors(
-        replace(history, trials=history.trials[:50]), 10
-    )
+    begun, before = (survivors(replace(history, trials=history.trials[:count]), 10, 5) for count in (58, 55))
+    assert begun == before
 
 
 def test_what_is_still_measured_joins_later(history: History) -> None:
     last = history.trials[-1]
     waiting = replace(history, trials=(*history.trials[:-1], replace(last, status="pending", metrics={})))
-    assert last not in survivors(waiting, 10)
+    assert last not in survivors(waiting, 10, 5)
     proposals, _ = MAKE.propose(waiting, 7, np.random.default_rng(0))
     assert len({SPACE.canonical(p.graph) for p in proposals} - waiting.seen) == 7
 
@@ -88,7 +87,7 @@ def test_what_is_still_measured_joins_later(history: History) -> None:
 def test_those_that_keep_the_constraints_survive(simulate: Callable[..., History]) -> None:
     bound = (Condition("cost", "<=", 0.0),)
     history = simulate(MAKE, convolutions, 100, others=(Objective("pools"),), constraints=bound)
-    assert all(history.violation(trial) == 0 for trial in survivors(history, 10))
+    assert all(history.violation(trial) == 0 for trial in survivors(history, 10, 5))
 
 
 def test_it_finds_both_ends(simulate: Callable[..., History]) -> None:
