@@ -2,6 +2,7 @@
 
     python experiments/multi_objective.py hypervolume    # LINAS, NSGA-II and random draws on Once-for-All
     python experiments/multi_objective.py regret         # BANANAS, regularised evolution and random draws
+    python experiments/multi_objective.py evolution      # the same without BANANAS, for more seeds
     python experiments/multi_objective.py robot          # RoBoT and random draws, 20 queries
     python experiments/multi_objective.py early-exit     # NSGA-II with and without early exit by known costs
 
@@ -89,6 +90,7 @@ def main() -> None:
     parts = {
         "hypervolume": compare_hypervolumes,
         "regret": compare_regrets,
+        "evolution": partial(compare_regrets, with_bananas=False),
         "robot": compare_robot,
         "early-exit": compare_early_exit,
     }
@@ -144,16 +146,17 @@ def volumes(
     return [hypervolume(gains[:mark], point) for mark in marks]
 
 
-def compare_regrets(seeds: Sequence[int], queries: int | None) -> None:
+def compare_regrets(seeds: Sequence[int], queries: int | None, with_bananas: bool = True) -> None:
     """Validation accuracy on NAS-Bench-201, CIFAR-10 after 200 epochs."""
     table, budget = load_nasbench201("cifar10"), queries or 150
     space, metric = table.space, table.objective
     problem, top = Problem(space, table, (Objective(metric),)), table.best(metric)
-    strategies = {
+    strategies: dict[str, Strategy] = {
         "random": RandomSearch(space, space.canonical),
         "evolution": RegularisedEvolution(space, space.canonical),
-        "bananas": Bananas(space, space.canonical, partial(fit_path_members, Encodings(space))),
     }
+    if with_bananas:
+        strategies["bananas"] = Bananas(space, space.canonical, partial(fit_path_members, Encodings(space)))
     marks = [mark for mark in (30, 50, 100, 150) if mark <= budget] or [budget]
 
     def regrets(strategy: Strategy, seed: int) -> list[float]:

@@ -25,8 +25,8 @@ CROSSED, MUTATED = 0.9, 0.5
 class Nsga2:
     """A random population, then generation after generation of `children` trials each.
 
-    The paper has as many children as survivors and hundreds of them; campaigns have some hundred trials in all, in which
-    fewer of both come further.
+    The paper has as many children as survivors, and a hundred of them; campaigns have some hundred trials in all, in
+    which fewer of both come further.
 
     Which are alive is replayed from the history: after each generation that has been asked for, the fittest of the
     survivors before it and of what was measured of it. So any number of candidates may be asked for at any time, and
