@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from archgen.compared import COMPARED
 from archgen.properties import Cost
 from bo.acquisition_names import ACQUISITIONS
 from bo.records import CampaignConfig
+from bo.strategies.early_exit import Bounds
 from bo.strategies.evolution import RegularisedEvolution
 from bo.strategies.local_search import LocalSearch
 from bo.strategies.random_search import RandomSearch
@@ -26,15 +28,19 @@ STRATEGIES = {
     "random": "uniform draws",
     "evolution": "regularised evolution, population 50, sample 10",
     "local-search": "all neighbours of the incumbent, then its best; restarts",
+    "nsga2": "NSGA-II for one or several objectives, population 20",
+    "bananas": "ensemble on path encodings, mutants of the best, independent Thompson sampling",
+    "linas": "rounds of 50: predictors of slots, NSGA-II on them alone (DyNAS-T)",
+    "robot": "weights of published training-free metrics by GP-UCB, then their ranking (nasbench201 alone)",
     "wl-gp": "GP on graph features, log-EI over the whole space where it can be listed",
     "archgen": "the same GP and log-EI over a pool from the guided diffusion generator, mutations and random graphs",
     "archgen-mutation": "archgen with mutations in the generator's place (the ablation)",
 }
-MODEL_BASED = ("wl-gp", "archgen", "archgen-mutation")
+POOLED = ("wl-gp", "archgen", "archgen-mutation")
+"""Those that choose from a pool by an acquisition, and learn from what was measured before the campaign."""
+MODEL_BASED = ("bananas", "linas", "robot", *POOLED)
 """Those that fit a surrogate."""
-LEARNING = MODEL_BASED
-"""Those that learn from what was measured before the campaign."""
-SEVERAL = ("random", *MODEL_BASED)
+SEVERAL = ("random", "nsga2", "linas", *POOLED)
 """Those that can improve several objectives."""
 WatchTraining = Callable[[int, int, float], object]
 """Called with finished steps, all steps and the loss while a generator is trained."""
@@ -63,7 +69,7 @@ def check_options(config: CampaignConfig) -> None:
             f"choose one of {', '.join(SEVERAL)}"
         )
     for name, value in config.options.items():
-        users = {"generator_steps": ("archgen",), "acquisition": MODEL_BASED, "warm_start": LEARNING}.get(name, ())
+        users = {"generator_steps": ("archgen",), "acquisition": POOLED, "warm_start": POOLED}.get(name, ())
         if config.strategy not in users:
             raise InvalidOption(f"strategy {config.strategy!r} has no option {name!r}; leave it out")
         if isinstance(value, int) and value < 1:
@@ -103,12 +109,16 @@ def build_strategy(
         CheckpointError: the checkpoint cannot be used.
     """
     check_strategy(config.strategy)
+    costs = costs or {}
+    bounds = Bounds(tuple(one for one in config.constraints if one.name in costs), costs)
     if config.strategy == "random":
-        return RandomSearch(space, identify)
+        return RandomSearch(space, identify, bounds)
     if config.strategy == "evolution":
-        return RegularisedEvolution(space, identify)
+        return RegularisedEvolution(space, identify, bounds=bounds)
     if config.strategy == "local-search":
-        return LocalSearch(space, identify)
+        return LocalSearch(space, identify, bounds)
+    if config.strategy in COMPARED:
+        return COMPARED[config.strategy](space, config, identify, bounds)
 
     from bo.strategies import pool
     from bo.strategies.model_based import ModelBased
@@ -124,7 +134,7 @@ def build_strategy(
         sources = (pool.mutants_of_leaders(space, PARENTS, GENERATED), *around)
     acquisition = config.options.get("acquisition")
     chosen = None if acquisition is None else str(acquisition)
-    return ModelBased(space, identify, _surrogates(space), sources, acquisition=chosen, costs=costs or {})
+    return ModelBased(space, identify, _surrogates(space), sources, acquisition=chosen, costs=costs, bounds=bounds)
 
 
 def _surrogates(space: SearchSpace) -> Callable[[], Surrogate]:

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from bo.finite_model import FiniteModel, independent
 from bo.records import History, Trial
+from bo.strategies.early_exit import Cost
 from bo.surrogate import Surrogate
 from graphs.archgraph import ArchGraph
 
-Cost = Callable[[ArchGraph], float]
 SUCCESS = "success"
 """The output that says whether an evaluation ends well; learned where some have failed."""
 LEAST_STD = 1e-6

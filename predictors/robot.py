@@ -9,7 +9,7 @@ the architectures may be of any space.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import final
 
@@ -27,6 +27,8 @@ from predictors.targets import GapTransform
 
 Objective = Callable[[int], float]
 """The number of an architecture, its row in the metrics, to what is maximised."""
+Queries = Generator[int, float | None, tuple[Float[np.ndarray, " m"], int]]
+"""Architectures to measure; is sent the values, returns the best weights and how many were explored."""
 SCALES = ("min-max", "log-min-max", "ranks")
 BETA = 2.576**2
 """UCB is the mean plus the root of this times the deviation; the released script's confidence."""
@@ -92,6 +94,39 @@ def robot(
         UnknownName: no such scale.
         EvaluationError: the objective is not finite.
     """
+    search = robot_queries(metrics, budget, seed=seed, scale=scale, iterations=iterations, gap=gap)
+    asked: dict[int, float] = {}
+    value: float | None = None
+    while True:
+        try:
+            place = search.send(value)
+        except StopIteration as end:
+            weights, explored = end.value
+            return RobotResult(tuple(asked), np.array(list(asked.values())), weights, explored)
+        value = asked[place] = _finite(objective, place)
+
+
+def robot_queries(
+    metrics: Float[np.ndarray, "n m"],
+    budget: int,
+    *,
+    seed: int = 0,
+    scale: str = "min-max",
+    iterations: int | None = None,
+    gap: bool = False,
+) -> Queries:
+    """The search as a generator, for those who measure in their own time: it yields architectures, each once, and is
+    sent the objective of the last one.
+
+    Args:
+        metrics, budget, seed, scale, iterations, gap: see `robot`.
+
+    Returns:
+        The best weights, and how many queries the search for weights took.
+
+    Raises:
+        InvalidOption, UnknownName: at the first query, see `robot`.
+    """
     tried = max(budget - 1, 1) if iterations is None else iterations
     if budget < 1 or tried < 1:
         raise InvalidOption(f"budget is {budget} and iterations are {iterations}, expected at least 1 of each")
@@ -101,13 +136,17 @@ def robot(
     worth: list[float] = []
     while len(weights) < tried and len(asked) < min(budget, len(columns)):
         weights.append(_next_weights(weights, worth, columns.shape[1], rng, gap))
-        worth.append(_ask(objective, asked, int(np.argmax(_sums(columns, weights[-1])))))
+        place = int(np.argmax(_sums(columns, weights[-1])))
+        if place not in asked:
+            asked[place] = _sent((yield place))
+        worth.append(asked[place])
     explored, best = len(asked), weights[int(np.argmax(worth))]
-    for place in ranking(columns, best):
+    for place in ranking(columns, best).tolist():
         if len(asked) == budget:
             break
-        _ask(objective, asked, int(place))
-    return RobotResult(tuple(asked), np.array(list(asked.values())), best, explored)
+        if place not in asked:
+            asked[place] = _sent((yield place))
+    return best, explored
 
 
 def scaled(metrics: Float[np.ndarray, "n m"], scale: str) -> Float[np.ndarray, "n m"]:
@@ -149,14 +188,17 @@ def _sums(columns: Float[np.ndarray, "n m"], weights: Float[np.ndarray, " m"]) -
     return np.where(np.isnan(sums), -np.inf, sums)
 
 
-def _ask(objective: Objective, asked: dict[int, float], place: int) -> float:
-    """The objective of an architecture, from `asked` if it is known."""
-    if place not in asked:
-        value = float(objective(place))
-        if not math.isfinite(value):
-            raise EvaluationError(f"the objective of architecture {place} is {value}, expected a finite number")
-        asked[place] = value
-    return asked[place]
+def _finite(objective: Objective, place: int) -> float:
+    """The objective of an architecture."""
+    value = float(objective(place))
+    if not math.isfinite(value):
+        raise EvaluationError(f"the objective of architecture {place} is {value}, expected a finite number")
+    return value
+
+
+def _sent(value: float | None) -> float:
+    assert value is not None, "each query is answered before the next one"
+    return value
 
 
 def _next_weights(

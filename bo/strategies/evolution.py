@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bo.records import History, Proposal, Trial
+from bo.strategies.early_exit import UNBOUNDED, Bounds, Gate
 from bo.strategies.strategy import TRIES, Identify, draw_random
 from graphs.space import SearchSpace
 
@@ -19,38 +20,42 @@ class RegularisedEvolution:
 
     Args:
         population: trials that are alive; the first ones are random.
-        sample: how many of them compete to be the parent.
+        sample: how many of them compete to be the parent; the one with the most merit wins, which is a feasible one
+            where there is one.
+        bounds: what every proposal keeps.
     """
 
     space: SearchSpace
     identify: Identify
     population: int = 50
     sample: int = 10
+    bounds: Bounds = UNBOUNDED
 
     def propose(
         self, history: History, count: int, rng: np.random.Generator
     ) -> tuple[list[Proposal], Mapping[str, Any]]:
-        seen = set(history.seen)
+        seen, gate = set(history.seen), Gate(self.bounds)
         initial = min(count, max(0, self.population - len(history.trials)))
-        proposals = draw_random(self.space, self.identify, seen, initial, rng, "initial")
+        proposals = draw_random(self.space, self.identify, seen, initial, rng, "initial", gate)
         alive = history.done[-self.population :]
         while len(proposals) < count:
-            child = self._child(history, alive, seen, rng) if alive else None
+            child = self._child(history, alive, seen, rng, gate) if alive else None
             if child is None:
-                proposals += draw_random(self.space, self.identify, seen, count - len(proposals), rng, "random")
+                missing = count - len(proposals)
+                proposals += draw_random(self.space, self.identify, seen, missing, rng, "random", gate)
                 break
             proposals.append(child)
-        return proposals, {}
+        return proposals, gate.notes()
 
     def _child(
-        self, history: History, alive: tuple[Trial, ...], seen: set[str], rng: np.random.Generator
+        self, history: History, alive: tuple[Trial, ...], seen: set[str], rng: np.random.Generator, gate: Gate
     ) -> Proposal | None:
-        """A mutant that is new; tournaments are held again while mutants are known ones."""
+        """A mutant that is new and keeps the bounds; tournaments are held again while mutants are not."""
         for _ in range(TRIES):
             rivals = rng.choice(len(alive), size=min(self.sample, len(alive)), replace=False)
-            parent = max((alive[int(rival)] for rival in rivals), key=history.gain)
+            parent = max((alive[int(rival)] for rival in rivals), key=history.merit)
             graph = self.space.mutate(parent.graph, rng)
-            if (identity := self.identify(graph)) not in seen:
+            if (identity := self.identify(graph)) not in seen and gate.lets_child(graph):
                 seen.add(identity)
                 return Proposal(graph, "mutation", parent.number)
         return None

@@ -12,8 +12,9 @@ import numpy as np
 
 from bo.acquisition import score, select
 from bo.acquisition_names import usual_acquisition
-from bo.beliefs import Beliefs, Cost, fit_beliefs
+from bo.beliefs import Beliefs, fit_beliefs
 from bo.records import History, Proposal
+from bo.strategies.early_exit import UNBOUNDED, Bounds, Cost, Gate
 from bo.strategies.strategy import Identify, draw_random
 from bo.surrogate import GraphScore, Surrogate
 from graphs.archgraph import ArchGraph
@@ -29,7 +30,7 @@ class ModelBased:
 
     A step that begins among the first trials ends with them, so that as many as can be are chosen by a model. Where the
     pool holds fewer than were asked for, random graphs make up the number. Candidates whose known costs break a
-    constraint are left out of the pool.
+    bound are left out of the pool.
 
     Args:
         surrogate: makes an untrained surrogate.
@@ -37,6 +38,7 @@ class ModelBased:
         initial: random trials before the first fit.
         acquisition: one of `bo.acquisition_names.ACQUISITIONS`; the usual one for the objectives unless given.
         costs: metrics that follow from a graph, which are computed and not learned.
+        bounds: what every proposal keeps.
     """
 
     space: SearchSpace
@@ -46,21 +48,25 @@ class ModelBased:
     initial: int = 10
     acquisition: str | None = None
     costs: Mapping[str, Cost] = field(default_factory=dict)
+    bounds: Bounds = UNBOUNDED
 
     def propose(
         self, history: History, count: int, rng: np.random.Generator
     ) -> tuple[list[Proposal], Mapping[str, Any]]:
+        gate = Gate(self.bounds)
         missing = self.initial - len(history.trials) - len(history.prior)
         if missing > 0 or len(history.learned) < 2:
             count = min(count, max(missing, 1))
-            return draw_random(self.space, self.identify, set(history.seen), count, rng, "initial"), {}
+            drawn = draw_random(self.space, self.identify, set(history.seen), count, rng, "initial", gate)
+            return drawn, gate.notes()
         started = time.perf_counter()
         beliefs = fit_beliefs(history, self.surrogate, self.costs)
         fitted = time.perf_counter()
         value = _Memo(self.space, score(beliefs, history))
-        pool = self._pool(history, value, rng)
+        pool = self._pool(history, value, rng, gate)
         if not pool:
-            return draw_random(self.space, self.identify, set(history.seen), count, rng, "random"), {}
+            drawn = draw_random(self.space, self.identify, set(history.seen), count, rng, "random", gate)
+            return drawn, gate.notes()
         graphs = [proposal.graph for proposal in pool]
         acquisition = self.acquisition or usual_acquisition(len(history.objectives))
         seed = int(rng.integers(2**31))
@@ -72,10 +78,10 @@ class ModelBased:
         }
         proposals = _predicted(beliefs, [(pool[place], found) for place, found in chosen])
         seen = history.seen.union(self.identify(proposal.graph) for proposal in proposals)
-        more = draw_random(self.space, self.identify, set(seen), count - len(proposals), rng, "random")
-        return proposals + more, notes
+        more = draw_random(self.space, self.identify, set(seen), count - len(proposals), rng, "random", gate)
+        return proposals + more, {**notes, **gate.notes()}
 
-    def _pool(self, history: History, score: GraphScore, rng: np.random.Generator) -> list[Proposal]:
+    def _pool(self, history: History, score: GraphScore, rng: np.random.Generator, gate: Gate) -> list[Proposal]:
         """The sources' candidates whose identities are new, each identity once, the first source that names it."""
         pool: dict[str, Proposal] = {}
         for source in self.sources:
@@ -84,13 +90,8 @@ class ModelBased:
         return [
             proposal
             for identity, proposal in pool.items()
-            if identity not in history.seen and allowed(proposal.graph, history, self.costs)
+            if identity not in history.seen and gate.lets_child(proposal.graph)
         ]
-
-
-def allowed(graph: ArchGraph, history: History, costs: Mapping[str, Cost]) -> bool:
-    """Whether the costs that are known beforehand keep the constraints."""
-    return all(one.holds(float(costs[one.name](graph))) for one in history.constraints if one.name in costs)
 
 
 def _predicted(beliefs: Beliefs, chosen: Sequence[tuple[Proposal, float]]) -> list[Proposal]:

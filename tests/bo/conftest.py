@@ -134,20 +134,25 @@ def begin(chain: SearchSpace, tmp_path: Path) -> Iterator[Callable[..., Campaign
 
 @pytest.fixture
 def simulate() -> Callable[..., History]:
-    """`simulate(strategy, evaluate, budget, seed)` runs a strategy as a campaign would, in memory."""
+    """`simulate(strategy, evaluate, budget, seed)` runs a strategy as a campaign would, in memory.
 
-    def run(strategy: Any, evaluate: Evaluator, budget: int, seed: int = 0, metric: str = "score") -> History:
+    What else the history holds, such as `constraints`, is passed on.
+    """
+
+    def run(
+        strategy: Any, evaluate: Evaluator, budget: int, seed: int = 0, metric: str = "score", **others: Any
+    ) -> History:
         space, trials = strategy.space, []
         objective = Objective(metric)
         for step in range(budget):
             rng = np.random.default_rng([seed, step])
-            proposals, _ = strategy.propose(History(tuple(trials), objective), 1, rng)
+            proposals, _ = strategy.propose(History(tuple(trials), objective, **others), 1, rng)
             if not proposals:
                 break
             (proposal,) = proposals
             arch, identity = space.format(proposal.graph), strategy.identify(proposal.graph)
             trials.append(Trial(step, step, proposal, arch, identity, "done", evaluate(proposal.graph)))
-        return History(tuple(trials), objective)
+        return History(tuple(trials), objective, **others)
 
     return run
 

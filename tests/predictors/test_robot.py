@@ -1,10 +1,13 @@
 """RoBoT: what it spends, and that it finds the metric that is worth something."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.stats import rankdata
 
 from graphs.errors import EvaluationError, InvalidOption, UnknownName
+from graphs.tables.nasbench201 import load_nasbench201
 from predictors.robot import RobotResult, ranking, robot, scaled
 
 RNG = np.random.default_rng(0)
@@ -113,3 +116,18 @@ def test_what_is_refused() -> None:
         search(Counted(VALUE), scale="rank")
     with pytest.raises(EvaluationError, match="is nan, expected a finite number"):
         robot(METRICS, lambda _: float("nan"), 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(6))
+def test_with_one_good_metric_of_three_it_is_as_good_as_the_best_of_them(seed: int, data_dir: Path) -> None:
+    """At most a percent below the best of twenty by the best single metric, which nobody told it."""
+    accuracy, rng = load_nasbench201("cifar10", data_dir).column("valid_accuracy"), np.random.default_rng(seed)
+    values = accuracy[rng.choice(len(accuracy), 1000, replace=False)]
+    metrics = rng.standard_normal((1000, 3))
+    metrics[:, seed % 3] += values
+    objective = Counted(values)
+    found = robot(metrics, objective, 20, seed=seed, scale="ranks")
+    assert len(set(objective.asked)) == 20
+    best = max(values[np.argsort(-column)[:20]].max() for column in metrics.T)
+    assert found.best_value > 0.99 * best
