@@ -79,7 +79,7 @@ def test_all_proposals_keep_the_known_constraints(name: str, data_dir: Path, mon
             number = len(trials)
             identity = space.canonical(proposal.graph)
             trials.append(Trial(number, step, proposal, str(number), identity, "done", metrics))
-    assert len(trials) == 3 * count or name == "local-search"
+    assert len(trials) == 3 * count or name in ("local-search", "wl-gp")  # which end steps where they learn
     assert max(trial.metrics["params"] for trial in trials) <= BOUND.value
 
 
