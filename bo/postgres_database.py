@@ -126,7 +126,9 @@ def _address(path: Path, asked: sa.URL | None) -> sa.URL:
     if kept is None and asked is None:
         raise StoreError(f"{path.parent}: no campaign here (no {path.name}); start one with archgen search --store")
     if kept is not None and asked is not None and _bare(kept) != _bare(asked):
-        raise StoreError(f"{path.parent}: its campaign is in {_bare(kept)}, not in {_bare(asked)}; choose another --dir")
+        raise StoreError(
+            f"{path.parent}: its campaign is in {_bare(kept)}, not in {_bare(asked)}; choose another --dir"
+        )
     found = asked or kept
     assert found is not None
     return found
