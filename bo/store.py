@@ -65,7 +65,9 @@ class Store:
         with self.writing() as db:
             for key, value in values.items():
                 row = {"key": key, "value": json.dumps(value)}
-                db.execute(self.database.insert(META).values(row).on_conflict_do_update(["key"], set_=row))
+                db.execute(
+                    self.database.insert(META).values(row).on_conflict_do_update(index_elements=["key"], set_=row)
+                )
 
     def read_config(self) -> CampaignConfig | None:
         """The campaign's configuration; None in a store that was just created."""

@@ -52,7 +52,7 @@ def _session(pid: int) -> int:
 def _alive(pid: int) -> bool:
     """Whether it runs; one that ended and waits to be noticed by its parent does not."""
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
         return False
 
