@@ -50,7 +50,7 @@ class Leases:
 
     def __init__(self, store: Store, seconds: float = SECONDS, worker: str | None = None) -> None:
         if not seconds > 0:
-            raise InvalidOption(f"lease of {seconds} s: expected more than 0")
+            raise InvalidOption(f"lease of {seconds:g} s: expected more than 0")
         self.store, self.seconds = store, seconds
         self.worker = worker or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         store.add_tables(SHARED)

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from jaxtyping import Float
 from bo.campaign import Campaign, Evaluator, identifier
 from bo.records import CampaignConfig, History, Objective, Trial
 from bo.store import Store
+from bo.store_place import open_store
 from bo.strategies.evolution import RegularisedEvolution
 from bo.strategies.local_search import LocalSearch
 from bo.strategies.random_search import RandomSearch
@@ -196,3 +198,20 @@ class OneHotGP:
 def surrogate() -> Callable[[], Surrogate]:
     """Makes untrained surrogates on `chain`."""
     return OneHotGP
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., AbstractContextManager[Store]]:
+    """`with place(create=True) as store:` opens the store of one campaign, new or again."""
+    url = request.getfixturevalue("new_database")() if request.param == "postgresql" else None
+
+    @contextmanager
+    def opened(folder: Path = tmp_path, create: bool = False) -> Iterator[Store]:
+        folder.mkdir(exist_ok=True)
+        store = open_store(folder, url if create else None, create=create)
+        try:
+            yield store
+        finally:
+            store.close()
+
+    return opened

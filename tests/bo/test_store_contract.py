@@ -1,8 +1,8 @@
 """What every store must hold, in SQLite and in PostgreSQL alike."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,6 @@ import pytest
 
 from bo.records import CampaignConfig, Objective, Proposal, Trial
 from bo.store import Store
-from bo.store_place import open_store
 from bo.store_schema import SCHEMA
 from graphs.condition import Condition
 from graphs.errors import StoreError
@@ -30,23 +29,6 @@ CONFIG = CampaignConfig(
     (Objective("accuracy"),),
     (Condition("latency", "<=", 5.0),),
 )
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    """`with place(create=True) as store:` opens the store of one campaign, new or again."""
-    url = request.getfixturevalue("new_database")() if request.param == "postgresql" else None
-
-    @contextmanager
-    def opened(folder: Path = tmp_path, create: bool = False) -> Iterator[Store]:
-        folder.mkdir(exist_ok=True)
-        store = open_store(folder, url if create else None, create=create)
-        try:
-            yield store
-        finally:
-            store.close()
-
-    return opened
 
 
 def trial(space: SearchSpace, number: int, step: int = 0, **changes: object) -> Trial:
