@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -27,6 +28,13 @@ class Database(Protocol):
 
     def settle(self) -> None:
         """What remains to be done once the tables are there."""
+
+    def hold(self, shared: bool) -> AbstractContextManager[None]:
+        """Keep other machines from the campaign, or from having it alone; the folder's lock sees to this machine.
+
+        Raises:
+            CampaignBusy: another process works on it.
+        """
 
     def now(self) -> sa.ColumnElement[float]:
         """Seconds since 1970 on the clock that all who share the campaign read."""

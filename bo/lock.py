@@ -1,4 +1,4 @@
-"""One process on a campaign directory: a file lock that the system releases however the process ends.
+"""One process on a campaign directory, or several that share it: a file lock that goes however its process ends.
 
 Children that an evaluator has forked hold it too, until they end.
 """
@@ -17,11 +17,14 @@ LOCK = "campaign.lock"
 
 
 @contextmanager
-def hold(folder: Path) -> Iterator[None]:
+def hold(folder: Path, shared: bool = False) -> Iterator[None]:
     """Create `folder` where needed and hold it.
 
+    Args:
+        shared: together with others that share it, too.
+
     Raises:
-        CampaignBusy: another process holds it.
+        CampaignBusy: another process holds it alone, or is not to share it.
         StoreError: it cannot be created or written.
     """
     try:
@@ -32,7 +35,7 @@ def hold(folder: Path) -> Iterator[None]:
             f"{folder}: cannot write here ({error.strerror}); make room or choose another directory with --dir"
         ) from error
     try:
-        _lock(file, folder)
+        _lock(file, folder, shared)
         _tell_holder(file, str(os.getpid()))
         try:
             yield
@@ -42,13 +45,14 @@ def hold(folder: Path) -> Iterator[None]:
         os.close(file)
 
 
-def _lock(file: int, folder: Path) -> None:
+def _lock(file: int, folder: Path, shared: bool) -> None:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError as error:
         holder = os.pread(file, 32, 0).decode(errors="replace").strip()
         raise CampaignBusy(
             f"{folder}: process {holder or '?'} works on this campaign; wait for it or choose another --dir"
+            ", or start all of its processes with --share"
         ) from error
     except OSError as error:
         raise StoreError(

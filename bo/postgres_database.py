@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection
 
-from graphs.errors import InvalidOption, StoreError
+from graphs.errors import CampaignBusy, InvalidOption, StoreError
 
 ADDRESS = "campaign.postgresql"
 """The file in a campaign's folder that says in which database the campaign is; without the password."""
@@ -54,6 +55,25 @@ class PostgresDatabase:
                 self.path.write_text(_bare(self.url) + "\n")
             except OSError as error:
                 raise StoreError(f"{self.path}: cannot write ({error.strerror}); choose another --dir") from error
+
+    @contextmanager
+    def hold(self, shared: bool) -> Iterator[None]:
+        """A lock of the server's, which goes with the connection however this process ends."""
+        kind = "_shared" if shared else ""
+        try:
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                lock = getattr(sa.func, f"pg_try_advisory_lock{kind}")(_number(f"hold {self.schema}"))
+                if not connection.scalar(sa.select(lock)):
+                    raise CampaignBusy(
+                        f"{self.name}: another process works on this campaign; wait for it or choose another --dir, "
+                        "or start all of its processes with --share"
+                    )
+                try:
+                    yield
+                finally:
+                    connection.invalidate()  # not back to the pool, where the lock would live on
+        except sa.exc.DBAPIError as error:
+            raise StoreError(self.explain(error)) from error
 
     def now(self) -> sa.ColumnElement[float]:
         """The server's clock."""

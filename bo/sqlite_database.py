@@ -6,6 +6,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -56,6 +57,10 @@ class SqliteDatabase:
             raise StoreError(self._advise(str(error))) from error
         finally:
             connection.close()
+
+    def hold(self, shared: bool) -> AbstractContextManager[None]:
+        """Nothing more than the folder's lock."""
+        return nullcontext()
 
     def now(self) -> sa.ColumnElement[float]:
         """The machine's own clock: those who share a file share the machine."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import cache
 from typing import Any
 
 from bo.executors.executor import Answer, Program
@@ -77,13 +78,16 @@ class RayExecutor:
 
 def _evaluate(program: Program, limits: Limits, graph: ArchGraph) -> Outcome:
     """The task: as on one machine; when Ray kills its worker, the evaluation ends with it."""
-    guard = Guard()
     try:
-        return evaluate(program, graph, limits, threading.Event(), guard.notice)
+        return evaluate(program, graph, limits, threading.Event(), _guard().notice)
     except OSError as error:
         return Lost(f"{type(error).__name__}: {error}")
-    finally:
-        guard.close()
+
+
+@cache
+def _guard() -> Guard:
+    """One for all tasks that a Ray worker runs, as it takes longer to start than some of them take."""
+    return Guard()
 
 
 def _import() -> Any:
