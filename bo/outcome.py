@@ -17,9 +17,9 @@ COST = "cost"
 
 @dataclass(frozen=True)
 class Measured:
-    """The evaluator answered; what it said has yet to be checked."""
+    """The evaluator answered; what it said has yet to be checked, and may be anything."""
 
-    metrics: Mapping[str, Any]
+    metrics: Any
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ Outcome = Measured | Failed | Lost
 Costs = Mapping[str, Callable[[ArchGraph], float]]
 
 
-def measured(trial: Trial, metrics: Mapping[str, Any], goals: Sequence[str], costs: Costs) -> Trial:
+def measured(trial: Trial, metrics: Any, goals: Sequence[str], costs: Costs) -> Trial:
     """The trial with its metrics.
 
     Args:

@@ -1,7 +1,7 @@
 """One process of a campaign that shares it with others, for `test_faults.py`, which kills it now and then.
 
 `fault_campaign.py FOLDER URL BUDGET WORKERS RAY`: URL and RAY may be empty. A fifth of the evaluations crash in one way
-or another, some hang until their time is up, and most take milliseconds.
+or another, some hang until their time is up, and most take some milliseconds.
 """
 
 import os
@@ -24,12 +24,12 @@ from graphs.spaces.nas_bench_graph import NasBenchGraph
 SCRIPT = """
 echo $$ >> "$0"
 case $(($(od -An -N4 -tu4 /dev/urandom) % 30)) in
-    0|1) exit 3 ;;
-    2|3) kill -SEGV $$ ;;
-    4) echo '{"score": NaN}' ;;
-    5) echo 'no metrics' ;;
-    6) sleep 60 ;;
-    *) echo "{\\"score\\": $$}" ;;
+    0|1|2) exit 3 ;;
+    3|4|5) kill -SEGV $$ ;;
+    6) echo '{"score": NaN}' ;;
+    7) echo 'no metrics' ;;
+    8) sleep 60 ;;
+    *) sleep 0.05; echo "{\\"score\\": $$}" ;;
 esac
 """
 """A shell, as it starts faster than anything else; it notes each evaluation that begins, with its process."""

@@ -74,7 +74,7 @@ class Fleet:
                 assert time.monotonic() < until, f"not done in {seconds:g} s: {self.errors()}"
                 time.sleep(0.05)
                 self.check()
-                if self.chance.random() < 0.05:
+                if self.chance.random() < 0.1:
                     self.kill_evaluation()
                 if kill_at and self.ended() >= kill_at[0]:
                     kill_at.pop(0)
@@ -106,13 +106,13 @@ class Fleet:
 
     def kill_evaluation(self) -> None:
         """SIGKILL an evaluation that runs, or on Ray the worker that watches it."""
-        with suppress(FileNotFoundError, IndexError, ValueError, psutil.Error, ProcessLookupError):
-            pid = int(self.chance.choice((self.folder / "begun").read_text().split()[-4:]))
-            process = psutil.Process(pid)
-            if str(self.folder) not in " ".join(process.cmdline()):
-                return  # the number has gone to somebody else
-            os.kill(process.ppid() if self.ray else pid, signal.SIGKILL)
-            self.kills["worker"] += 1
+        path = self.folder / "begun"
+        for pid in map(int, path.read_text().split()[-8:] if path.exists() else ()):
+            if self.is_ours(pid):
+                with suppress(ProcessLookupError, psutil.Error):
+                    os.kill(psutil.Process(pid).ppid() if self.ray else pid, signal.SIGKILL)
+                    self.kills["worker"] += 1
+                return
 
     def verify(self) -> list[Trial]:
         """Every candidate ended exactly once, nothing is lost, nothing is left running."""
@@ -205,7 +205,7 @@ def test_a_thousand_evaluations(tmp_path: Path, url: str) -> None:
     print(f"{time.monotonic() - started:.0f} s, {dict(found)}, kills {dict(fleet.kills)}")
     assert fleet.kills["campaign"] >= 8
     assert fleet.kills["worker"] >= 5
-    assert found["crash"] > 60
+    assert found["crash"] > 120
     assert found["timeout"] > 5
     assert found["none"] > 500
 
