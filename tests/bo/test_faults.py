@@ -2,10 +2,13 @@
 
 import os
 import random
+import secrets
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -157,29 +160,33 @@ def url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def ray_address() -> Iterator[str]:
-    """A Ray cluster of its own, in a session of its own, so that ending it ends nobody else's."""
-    pytest.importorskip("ray")
+    """A Ray cluster in a session of its own, with a folder and a token of its own, apart from any other one here."""
+    ray = pytest.importorskip("ray")
+    host = ray.util.get_node_ip_address()
     with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((host, 0))
         port = probe.getsockname()[1]
-    command = [Path(sys.executable).with_name("ray"), "start", "--head", "--block", "--num-cpus=8"]
-    options = [f"--port={port}", "--include-dashboard=false", "--node-ip-address=127.0.0.1"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen([*map(str, command), *options], start_new_session=True, **quiet)  # type: ignore[call-overload]
-    try:
-        address = f"127.0.0.1:{port}"
-        until = time.monotonic() + 90
-        while True:
-            assert process.poll() is None
-            assert time.monotonic() < until, "Ray does not start"
-            with suppress(OSError), closing(socket.create_connection(("127.0.0.1", port), 1)):
-                break
-            time.sleep(0.2)
-        time.sleep(3)  # its node registers a moment after the port is open
-        yield address
-    finally:
-        end(process.pid)
-        process.wait()
+    folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))  # a socket's path must be short
+    (folder / "token").write_text(secrets.token_hex(32))
+    variables = {"RAY_TMPDIR": folder, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": folder / "token"}
+    command = [Path(sys.executable).with_name("ray"), "start", "--head", "--block", "--num-cpus=8", f"--port={port}"]
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, str(value))  # for the cluster and for the processes that use it
+        with (folder / "log").open("wb") as log:
+            options = ["--include-dashboard=false"]
+            process = subprocess.Popen([*command, *options], start_new_session=True, stdout=log, stderr=log)
+        try:
+            until = time.monotonic() + 90
+            while "Ray runtime started" not in (folder / "log").read_text():
+                assert process.poll() is None, (folder / "log").read_text()
+                assert time.monotonic() < until, "Ray does not start"
+                time.sleep(0.2)
+            yield f"{host}:{port}"
+        finally:
+            end(process.pid)
+            process.wait()
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def failures(trials: list[Trial]) -> Counter[str]:
@@ -214,11 +221,11 @@ def test_a_thousand_evaluations(tmp_path: Path, url: str) -> None:
 def test_on_ray(tmp_path: Path, ray_address: str, new_database: Callable[[], str]) -> None:
     """On eight workers of a local cluster, for two processes; workers of Ray are killed rather than evaluations."""
     prepare(tmp_path, url := new_database())
-    fleet = Fleet(tmp_path, url, 300, ray=ray_address)
+    fleet = Fleet(tmp_path, url, 1000, ray=ray_address)
     started = time.monotonic()
-    fleet.run(kills=4, seconds=900)
+    fleet.run(kills=10, seconds=900)
     found = failures(fleet.verify())
     print(f"{time.monotonic() - started:.0f} s, {dict(found)}, kills {dict(fleet.kills)}")
-    assert fleet.kills["campaign"] >= 3
-    assert fleet.kills["worker"] >= 3
-    assert found["none"] > 150
+    assert fleet.kills["campaign"] >= 6
+    assert fleet.kills["worker"] >= 5
+    assert found["none"] > 500
