@@ -14,6 +14,8 @@ from pathlib import Path
 from graphs.errors import CampaignBusy, StoreError
 
 LOCK = "campaign.lock"
+VIEWS = "views.lock"
+"""Of those who share a campaign's directory, one writes the views of it that only one can write."""
 
 
 @contextmanager
@@ -41,6 +43,21 @@ def hold(folder: Path, shared: bool = False) -> Iterator[None]:
             yield
         finally:
             _tell_holder(file, "")
+    finally:
+        os.close(file)
+
+
+@contextmanager
+def try_hold(folder: Path, name: str) -> Iterator[bool]:
+    """Whether this process holds a lock of the directory, for as long as the block; it does not wait for it."""
+    file = os.open(folder / name, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            mine = True
+        except OSError:
+            mine = False
+        yield mine
     finally:
         os.close(file)
 
