@@ -113,21 +113,25 @@ def check_evaluation(asked: Evaluation, space: str) -> Evaluators:
 
 def evaluate_campaign(
     campaign: Campaign,
-    evaluators: Evaluators,
-    lookup: Evaluate | None,
+    asked: Evaluation,
     budget: int,
+    lookup: Evaluate | None = None,
     watch: Callable[[Trial], Any] = lambda _: None,
 ) -> Trial | None:
     """Run a campaign until `budget` queries are spent; the best trial.
 
     Args:
-        lookup: the table, where there is one and the user gave no evaluator.
+        campaign: from `archgen.session.open_campaign`, shared if the evaluation says so.
+        asked: how candidates are evaluated.
+        budget: queries in all, those of earlier and of other processes included.
+        lookup: the table, where the user gave no evaluator.
+        watch: called with each trial that has ended.
 
     Raises:
-        InvalidOption: see `Evaluators.open`.
+        InvalidOption, UnknownName: see `check_evaluation` and `Evaluators.open`.
         StoreError: the store cannot be read or written; run it again to go on.
     """
-    asked = evaluators.asked
+    evaluators = check_evaluation(asked, campaign.space.name)
     if evaluators.program is None and not asked.share:
         assert lookup is not None, "without a program of the user's there is a table"
         return campaign.run(lookup, budget, watch)

@@ -84,7 +84,8 @@ def open_campaign(
         own_evaluator: candidates are not looked up in a table, so nothing is known of the task beforehand.
         store: the URL of a PostgreSQL database, in which the campaign is called as its folder; a file in the folder
             unless given.
-        share: let other processes work on the campaign, too, all of which say so.
+        share: let other processes work on the campaign, too, all of which say so; then evaluate with
+            `archgen.evaluation.evaluate_campaign` or `bo.runner.run`, since `ask` knows nothing of leases.
         watch_training, watch_drawing: see `build_strategy`.
 
     Raises:

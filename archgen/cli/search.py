@@ -73,7 +73,7 @@ def run_search(search: Search, as_json: bool) -> None:
             live.trial(campaign, trial)
             view.log(campaign.history, trial, campaign.reference)
 
-        evaluate_campaign(campaign, evaluators, table, budget, watch)
+        evaluate_campaign(campaign, search.evaluation, budget, table, watch)
         live.note("writing the report")
         report = refresh_report(campaign, folder)
         view.finish(campaign.space, campaign.history, campaign.reference, report)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import archgen
 from archgen.evaluation import Evaluation, check_evaluation, evaluate_campaign, read_size
 from bo.campaign import Campaign
 from bo.executors.inline import InlineExecutor
@@ -86,8 +87,7 @@ COMMAND = shlex.join([sys.executable, "-c", SCRIPT, "{graph}"])
     "asked", [Evaluation(), Evaluation(share=True), Evaluation(edges, 2), Evaluation(COMMAND, 2, share=True)]
 )
 def test_each_way_gives_the_same_values(campaign: Campaign, asked: Evaluation) -> None:
-    evaluators = check_evaluation(asked, SPACE.name)
-    best = evaluate_campaign(campaign, evaluators, edges if asked.evaluate is None else None, 8)
+    best = evaluate_campaign(campaign, asked, 8, edges if asked.evaluate is None else None)
     trials = campaign.store.trials()
     assert [trial.number for trial in trials] == list(range(8))
     assert [dict(trial.metrics) for trial in trials] == [edges(trial.graph) for trial in trials]
@@ -97,6 +97,15 @@ def test_each_way_gives_the_same_values(campaign: Campaign, asked: Evaluation) -
 def test_who_has_a_campaign_alone_waits_for_no_lease_of_the_dead(campaign: Campaign) -> None:
     campaign.ask()
     assert len(Leases(campaign.store).take(2)) == 2
-    evaluate_campaign(campaign, check_evaluation(Evaluation(edges), SPACE.name), None, 2)
+    evaluate_campaign(campaign, Evaluation(edges), 2)
     assert [trial.status for trial in campaign.store.trials()] == ["done", "done"]
     assert np.isfinite(campaign.history.best_so_far()).all()
+
+
+def test_the_facade_takes_a_function_of_the_users(tmp_path: Path) -> None:
+    options = {"space": "nas-bench-graph", "strategy": "random", "maximize": "score", "own_evaluator": True}
+    with archgen.open_campaign(tmp_path, **options) as campaign:
+        best = archgen.evaluate_campaign(campaign, archgen.Evaluation(edges, workers=2, timeout=60.0), budget=6)
+        assert campaign.spent == 6
+        assert best is not None
+        assert best.metrics["score"] == max(len(trial.graph.edges) for trial in campaign.history.trials)
