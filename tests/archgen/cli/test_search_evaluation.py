@@ -104,15 +104,18 @@ def wait_for(path: Path, lines: int) -> None:
         time.sleep(0.02)
 
 
-def test_an_interrupt_ends_the_workers_and_the_same_command_goes_on(train: tuple[object, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_workers_end_with_the_search_and_the_same_command_goes_on(
+    train: tuple[object, ...], tmp_path: Path, end: signal.Signals
+) -> None:
     slow = [*train[:3], f"{train[3]} 0.2", *train[4:]]
     arguments = (*slow, "--workers", 3, "--budget", 14, "--dir", "own")
     with start(*arguments) as process:
         wait_for(tmp_path / "begun", 6)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(end)
         _, err = process.communicate()
-    assert process.returncode == 130
-    assert "interrupted; run the same command to go on" in err
+    assert process.returncode == (130 if end == signal.SIGINT else -9)
+    assert ("interrupted; run the same command to go on" in err) == (end == signal.SIGINT)
     assert all(gone(int(pid)) for pid in (tmp_path / "begun").read_text().split())
     with start(*arguments, "--json") as process:
         out, err = process.communicate()
