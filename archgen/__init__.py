@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from archgen.diffusion.generator import DiffusionGenerator
     from archgen.diffusion.guidance import Guide
     from archgen.diffusion.training import TrainingConfig, train_generator
+    from archgen.evaluation import Evaluation, evaluate_campaign
     from archgen.generated import Generated
     from archgen.generation import generate
     from archgen.labels import read_labels
@@ -32,6 +33,7 @@ _HOME = {
     "ArchgenError": "graphs.errors",
     "Campaign": "bo.campaign",
     "DiffusionGenerator": "archgen.diffusion.generator",
+    "Evaluation": "archgen.evaluation",
     "Generated": "archgen.generated",
     "Guide": "archgen.diffusion.guidance",
     "Op": "graphs.archgraph",
@@ -40,6 +42,7 @@ _HOME = {
     "TrainingConfig": "archgen.diffusion.training",
     "WLGP": "predictors.wl_gp",
     "draw_text": "graphs.draw_text",
+    "evaluate_campaign": "archgen.evaluation",
     "feature_table": "predictors.wl_gp",
     "generate": "archgen.generation",
     "get_space": "graphs.spaces.catalogue",
@@ -58,6 +61,7 @@ __all__ = [
     "ArchgenError",
     "Campaign",
     "DiffusionGenerator",
+    "Evaluation",
     "Generated",
     "Guide",
     "Op",
@@ -65,6 +69,7 @@ __all__ = [
     "SearchSpace",
     "TrainingConfig",
     "draw_text",
+    "evaluate_campaign",
     "feature_table",
     "generate",
     "get_space",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cached_property, lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -28,13 +28,16 @@ from bo.lock import hold
 from bo.prior import digest
 from bo.records import CampaignConfig, History, Proposal
 from bo.store import Store
+from bo.store_place import FILE, open_store
 from bo.strategies.strategy import Strategy
 from graphs.errors import InvalidOption, StoreError
 from graphs.space import MEMORY, SearchSpace
 from graphs.spaces.catalogue import get_space
-from graphs.tables.catalogue import load_table
+from graphs.tables.catalogue import load_table, tasks_of
 
-STORE = "campaign.sqlite"
+STORE = FILE
+OWN = "own"
+"""The task's name where the user gave an evaluator and no name."""
 REPORT = "report.html"
 GENERATOR = "generator.safetensors"
 MOST_SEED = 2**63 - 1
@@ -46,7 +49,7 @@ def open_campaign(
     folder: Path | str,
     *,
     space: str,
-    task: str,
+    task: str | None = None,
     strategy: str = "archgen",
     seed: int = 0,
     maximize: str | Sequence[str] = (),
@@ -59,6 +62,9 @@ def open_campaign(
     distinct: Literal["network", "description"] = "network",
     generator: Path | None = None,
     generator_steps: int | None = None,
+    own_evaluator: bool = False,
+    store: str | None = None,
+    share: bool = False,
     watch_training: WatchTraining = lambda *_: None,
     watch_drawing: WatchDrawing = lambda _: None,
 ) -> Iterator[Campaign]:
@@ -66,7 +72,7 @@ def open_campaign(
 
     Args:
         folder: the campaign's directory.
-        space, task: a benchmark of `archgen spaces`.
+        space, task: a benchmark of `archgen spaces`; with an evaluator of one's own, any words for what it does.
         strategy: one of `archgen.strategies.STRATEGIES`.
         seed: where all chance comes from.
         maximize, minimize: metrics to improve, one or several; the table's own objective is maximised unless any are
@@ -80,6 +86,11 @@ def open_campaign(
         distinct: evaluate each network once, or each description once.
         generator: the checkpoint of the diffusion generator; one in `folder`, trained when it is needed, unless given.
         generator_steps: training steps of the generator; `TrainingConfig`'s own number unless given.
+        own_evaluator: candidates are not looked up in a table, so nothing is known of the task beforehand.
+        store: the URL of a PostgreSQL database, in which the campaign is called as its folder; a file in the folder
+            unless given.
+        share: let other processes work on the campaign, too, all of which say so; then evaluate with
+            `archgen.evaluation.evaluate_campaign` or `bo.runner.run`, since `ask` knows nothing of leases.
         watch_training, watch_drawing: see `build_strategy`.
 
     Raises:
@@ -88,16 +99,14 @@ def open_campaign(
     """
     folder = Path(folder)
     search_space = get_space(space)
-    table = load_table(space, task)
     check_strategy(strategy)
     listed = (_listed(maximize), _listed(minimize), _listed(subject_to))
-    goals = read_goals(*listed, table.objective, table.columns)
-    reference = table_reference(table, goals)
+    goals, reference = _own_goals(*listed) if own_evaluator else _table_goals(space, task, *listed)
     if batch < 1 or threads < 1:
         raise InvalidOption(f"batch {batch} and threads {threads} must both be at least 1")
     if not 0 <= seed <= MOST_SEED:
         raise InvalidOption(f"seed {seed}: expected a number from 0 to {MOST_SEED}")
-    costs = goal_costs(search_space, task, goals)
+    costs = goal_costs(search_space, task or OWN, goals)
     identify = identifier(search_space, distinct)
     prior = () if warm_start is None else read_prior(warm_start, search_space, goals, costs, identify)
     asked = {
@@ -108,18 +117,14 @@ def open_campaign(
     options = {name: value for name, value in asked.items() if value is not None}
     first, *others = goals.objectives
     config = CampaignConfig(
-        space, task, strategy, first, seed, batch, threads, distinct, options, tuple(others), goals.constraints
+        space, task or OWN, strategy, first, seed, batch, threads, distinct, options, tuple(others), goals.constraints
     )
     check_options(config)
-    with hold(folder):
-        store = Store(folder / STORE, create=True)
-        try:
-            campaign = Campaign(search_space, config, store, reference=reference, costs=costs, prior=prior)
-            _compare_versions(store)
-            campaign.strategy = _Lazy(campaign, generator or folder / GENERATOR, watch_training, watch_drawing)
-            yield campaign
-        finally:
-            store.close()
+    with hold(folder, share), closing(open_store(folder, store, create=True)) as kept, kept.database.hold(share):
+        campaign = Campaign(search_space, config, kept, reference=reference, costs=costs, prior=prior)
+        _compare_versions(kept)
+        campaign.strategy = _Lazy(campaign, generator or folder / GENERATOR, watch_training, watch_drawing)
+        yield campaign
 
 
 def read_campaign(folder: Path | str) -> Campaign:
@@ -128,7 +133,7 @@ def read_campaign(folder: Path | str) -> Campaign:
     Raises:
         StoreError: there is none, or it cannot be read.
     """
-    store = Store(Path(folder) / STORE)
+    store = open_store(Path(folder))
     config = store.read_config()
     if config is None:
         raise StoreError(f"{folder}: the campaign was never begun; run archgen search with this --dir")
@@ -157,9 +162,35 @@ class _Lazy:
 
 
 def goal_costs(space: SearchSpace, task: str, goals: Goals) -> dict[str, Cost]:
-    """The metrics among the goals that follow from a graph, each graph computed once."""
+    """The metrics among the goals that follow from a graph, each graph computed once.
+
+    None for a task that is not one of the benchmark's, since an evaluator of one's own may count otherwise.
+    """
+    tasks = tasks_of(space.name)
+    if tasks and task not in tasks:
+        return {}
     costs = known_costs(space, task)
     return {name: lru_cache(MEMORY)(costs[name]) for name in goals.metrics if name in costs}
+
+
+def _table_goals(
+    space: str, task: str | None, maximize: Sequence[str], minimize: Sequence[str], subject_to: Sequence[str]
+) -> tuple[Goals, dict[str, float]]:
+    """The goals on a benchmark's table, and what it tells of them."""
+    if task is None:
+        raise InvalidOption(f"--task is missing; choose one of {', '.join(tasks_of(space))}, or add --evaluate")
+    table = load_table(space, task)
+    goals = read_goals(maximize, minimize, subject_to, table.objective, table.columns)
+    return goals, table_reference(table, goals)
+
+
+def _own_goals(
+    maximize: Sequence[str], minimize: Sequence[str], subject_to: Sequence[str]
+) -> tuple[Goals, dict[str, float]]:
+    """The goals of an evaluator of the user's own, of which nothing is known."""
+    if not maximize and not minimize:
+        raise InvalidOption("an evaluator of your own needs a goal; add --maximize METRIC or --minimize METRIC")
+    return read_goals(maximize, minimize, subject_to, ""), {}
 
 
 def _listed(names: str | Sequence[str]) -> tuple[str, ...]:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sqlalchemy.engine import Connection
 
+from bo.outcome import failed, measured, raised
 from bo.pareto import front, non_dominated
 from bo.prior import KEY, prior_from_rows, prior_to_rows
-from bo.records import CampaignConfig, History, Objective, Proposal, Trial
+from bo.records import CampaignConfig, Failure, History, Objective, Proposal, Trial
 from bo.store import Store
 from bo.strategies.strategy import Strategy
 from graphs.archgraph import ArchGraph
-from graphs.errors import EvaluationError, InvalidOption, StoreError
+from graphs.errors import InvalidOption, StoreError
 from graphs.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -98,6 +99,17 @@ class Campaign:
         if self._orphans:
             handed, self._orphans = self._orphans[:count], self._orphans[count:]
             return [self._trials[number] for number in handed]
+        return self.propose(count)
+
+    def propose(self, count: int, check: Callable[[Connection], None] = lambda _: None) -> list[Trial]:
+        """One new step of up to `count` candidates, whatever is pending.
+
+        Args:
+            check: called in the transaction that keeps the step; what it raises keeps the step out.
+
+        Raises:
+            InvalidOption: the campaign was opened for reading.
+        """
         if self.strategy is None:
             raise InvalidOption("this campaign was opened for reading; open it with a strategy to ask")
         step = 1 + max((trial.step for trial in self._trials.values()), default=-1)
@@ -107,7 +119,7 @@ class Campaign:
         proposals, notes = self.strategy.propose(self.history, count, rng)
         trials = self._number(proposals, step)
         if trials:
-            self.store.add_step(trials, self.space.name, state, notes, time.perf_counter() - started)
+            self.store.add_step(trials, self.space.name, state, notes, time.perf_counter() - started, check)
             self._trials.update((trial.number, trial) for trial in trials)
         return trials
 
@@ -119,25 +131,15 @@ class Campaign:
                 the trial stays pending.
             StoreError: the trial has ended before.
         """
-        try:
-            told = {str(name): float(value) for name, value in metrics.items()}
-        except (AttributeError, TypeError, ValueError, OverflowError, RuntimeError) as error:
-            raise EvaluationError(
-                f"trial {trial.number}: expected metrics by name, each a number, got {metrics!r}"
-            ) from error
-        told |= {name: float(cost(trial.graph)) for name, cost in self.costs.items()}
-        for name in self.config.goals:
-            value = told.get(name)
-            if value is None or not math.isfinite(value):
-                raise EvaluationError(
-                    f"trial {trial.number}: expected a finite {name!r} among the metrics, got {value!r}"
-                )
-        return self._end(replace(trial, status="done", metrics=told))
+        return self._end(measured(trial, metrics, self.config.goals, self.costs))
 
-    def fail(self, trial: Trial, reason: str) -> Trial:
-        """Record that a candidate could not be evaluated; it counts as a query and is not proposed again."""
-        readable = reason.encode("utf-8", "replace").decode()
-        return self._end(replace(trial, status="failed", error=readable))
+    def fail(self, trial: Trial, reason: str, failure: Failure = "error") -> Trial:
+        """Record that a candidate could not be evaluated, and how; it counts as a query and is not proposed again.
+
+        Raises:
+            StoreError: the trial has ended before.
+        """
+        return self._end(failed(trial, reason, failure))
 
     def run(self, evaluate: Evaluator, budget: int, watch: Callable[[Trial], Any] = lambda _: None) -> Trial | None:
         """Ask, evaluate and tell until `budget` queries are spent or the space is exhausted.
@@ -205,17 +207,33 @@ class Campaign:
         ]
         return pd.DataFrame(rows)
 
+    def trial(self, number: int) -> Trial:
+        """The trial of this number, as this process knows it."""
+        return self._trials[number]
+
+    def refresh(self) -> list[Trial]:
+        """Read what other processes that share the campaign have written; the trials that they have ended."""
+        pending = [number for number, trial in self._trials.items() if trial.status == "pending"]
+        found = self.store.trials(pending, start=len(self._trials))
+        self._trials.update((trial.number, trial) for trial in found)
+        return [trial for trial in found if trial.status != "pending"]
+
+    def note(self, trial: Trial) -> None:
+        """Take up a trial that has ended and is written already."""
+        self._trials[trial.number] = trial
+
     def _evaluate(self, evaluate: Evaluator, trial: Trial) -> Trial:
         try:
             return self.tell(trial, evaluate(trial.graph))
         except StoreError:
             raise
         except Exception as error:  # whatever a user's training raises must not end the campaign
-            return self.fail(trial, f"{type(error).__name__}: {error}")
+            told = raised(error)
+            return self.fail(trial, told.reason, told.failure)
 
     def _end(self, trial: Trial) -> Trial:
         self.store.tell(trial)
-        self._trials[trial.number] = trial
+        self.note(trial)
         return trial
 
     def _number(self, proposals: Sequence[Proposal], step: int) -> list[Trial]:

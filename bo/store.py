@@ -1,22 +1,21 @@
-"""The campaign's store: SQLite in WAL mode, one transaction a step. W&B and the report are views of it."""
+"""The campaign's store: one transaction a step, in SQLite or PostgreSQL. W&B and the report are views of it."""
 
 from __future__ import annotations
 
 import json
-import os
-import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from bo.database import Database
 from bo.records import CampaignConfig, Trial
+from bo.sqlite_database import SqliteDatabase
 from bo.store_schema import ADDED, META, METADATA, SCHEMA, STEPS, TRIALS, config_from_dict, from_row, to_row
 from graphs.errors import InvalidArchitecture, StoreError
 
@@ -24,36 +23,32 @@ from graphs.errors import InvalidArchitecture, StoreError
 class Store:
     """The tables `meta`, `steps` and `trials` of one campaign.
 
-    A file that is something else is left as it is.
+    A database that is something else is left as it is.
 
     Args:
-        path: the database.
-        create: make it where it is missing or empty; hold the campaign's lock.
+        database: where they are, or the path of an SQLite file; see `bo.store_place` for a campaign's folder.
+        create: make the tables where they are missing; hold the campaign's lock.
 
     Raises:
-        StoreError: the file is no campaign store, is newer than this version, or cannot be read or written.
+        StoreError: it is no campaign store, is newer than this version, or cannot be read or written.
     """
 
-    def __init__(self, path: Path, *, create: bool = False) -> None:
-        self.path = path
-        if not create and not os.path.isfile(path):
-            raise StoreError(f"{path.parent}: no campaign here (no {path.name}); start one with archgen search --dir")
-        self._engine = sa.create_engine(
-            _url(path, create),
-            connect_args={"timeout": 30, "isolation_level": None},
-            poolclass=sa.QueuePool if create else sa.NullPool,  # who only reads leaves no open file behind
-        )
-        sa.event.listen(self._engine, "connect", _prepare)
-        sa.event.listen(self._engine, "begin", _begin)
+    def __init__(self, database: Database | Path, *, create: bool = False) -> None:
+        self.database = SqliteDatabase(database, create) if isinstance(database, Path) else database
+        self._engine = self.database.engine
         try:
             if create:
                 self._create()
             self._check_schema()
-            if create:
-                self._use_write_ahead_log()
+            self.database.settle()
         except StoreError:
             self.close()
             raise
+
+    @property
+    def path(self) -> Path:
+        """The file in the campaign's folder that is the database, or that says where it is."""
+        return self.database.path
 
     def close(self) -> None:
         self._engine.dispose()
@@ -67,9 +62,12 @@ class Store:
 
     def write_meta(self, values: Mapping[str, Any]) -> None:
         """Keep each value as JSON, in one transaction."""
-        with self._transaction() as db:
+        with self.writing() as db:
             for key, value in values.items():
-                db.execute(sa.insert(META).prefix_with("OR REPLACE").values(key=key, value=json.dumps(value)))
+                row = {"key": key, "value": json.dumps(value)}
+                db.execute(
+                    self.database.insert(META).values(row).on_conflict_do_update(index_elements=["key"], set_=row)
+                )
 
     def read_config(self) -> CampaignConfig | None:
         """The campaign's configuration; None in a store that was just created."""
@@ -82,36 +80,43 @@ class Store:
         self.write_meta({"config": asdict(config), "reference": dict(reference), "created": time.time()})
 
     def add_step(
-        self, trials: Sequence[Trial], space: str, random_state: Any, notes: Mapping[str, Any], seconds: float
+        self,
+        trials: Sequence[Trial],
+        space: str,
+        random_state: Any,
+        notes: Mapping[str, Any],
+        seconds: float,
+        check: Callable[[Connection], None] = lambda _: None,
     ) -> None:
-        """Write one step's proposals, its random state and what the strategy notes of it, in one transaction."""
-        with self._transaction() as db:
+        """Write one step's proposals, its random state and what the strategy notes of it, in one transaction.
+
+        Args:
+            check: called in the transaction beforehand; what it raises keeps the step out.
+        """
+        with self.writing() as db:
+            check(db)
             values = {"random_state": json.dumps(random_state), "notes": json.dumps(dict(notes)), "seconds": seconds}
             db.execute(sa.insert(STEPS).values(step=trials[0].step, **values))
             db.execute(sa.insert(TRIALS), [to_row(trial, space) for trial in trials])
 
     def tell(self, trial: Trial) -> None:
-        """Write how a pending trial ended."""
-        with self._transaction() as db:
-            ended = db.execute(
-                sa.update(TRIALS)
-                .where(TRIALS.c.number == trial.number, TRIALS.c.status == "pending")
-                .values(
-                    status=trial.status,
-                    metrics=json.dumps(dict(trial.metrics)),
-                    error=trial.error,
-                    failure=trial.failure,
-                    cost=trial.cost,
-                    told_at=time.time(),
-                )
-            )
-            if ended.rowcount != 1:
+        """Write how a pending trial ended.
+
+        Raises:
+            StoreError: it has ended before.
+        """
+        with self.writing() as db:
+            if not end_trial(db, trial):
                 raise StoreError(f"trial {trial.number} has ended before; tell each trial once")
 
-    def trials(self) -> list[Trial]:
-        """All trials, by number."""
+    def trials(self, pending: Sequence[int] = (), start: int = 0) -> list[Trial]:
+        """Trials by number: all, or those among `pending` that have ended and all from number `start` on."""
+        asked = TRIALS.c.number >= start
+        if pending:
+            asked |= TRIALS.c.number.in_(pending) & (TRIALS.c.status != "pending")
         with self._damage(), self._transaction() as db:
-            return [from_row(row) for row in db.execute(sa.select(TRIALS).order_by(TRIALS.c.number)).mappings()]
+            rows = db.execute(sa.select(TRIALS).where(asked).order_by(TRIALS.c.number)).mappings()
+            return [from_row(row) for row in rows]
 
     def steps(self) -> list[dict[str, Any]]:
         """For each step its number, notes, random state and seconds."""
@@ -123,50 +128,53 @@ class Store:
                 for row in rows
             ]
 
+    def add_tables(self, metadata: sa.MetaData) -> None:
+        """Make further tables where they are missing."""
+        with self.writing() as db:
+            self.database.prepare(db)
+            metadata.create_all(db)
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that writes: on SQLite no other one writes meanwhile."""
+        with self._transaction(write=True) as db:
+            yield db
+
     def _create(self) -> None:
         """Make the tables in one transaction, in a database that has none."""
-        with self._transaction() as db:
-            if not sa.inspect(db).get_table_names():
+        with self.writing() as db:
+            if self.database.prepare(db):
                 METADATA.create_all(db)
                 db.execute(sa.insert(META).values(key="schema", value=str(SCHEMA)))
 
-    def _use_write_ahead_log(self) -> None:
-        """SQLite changes its journal only outside a transaction, so this goes past SQLAlchemy's."""
-        connection = self._engine.raw_connection()
-        try:
-            connection.cursor().execute("PRAGMA journal_mode=WAL")
-        except sqlite3.DatabaseError as error:
-            raise StoreError(_explain(self.path, str(error))) from error
-        finally:
-            connection.close()
-
     def _check_schema(self) -> None:
+        name = self.database.name
         with self._transaction() as db:
             found = db.execute(sa.select(META.c.value).where(META.c.key == "schema")).scalar()
-        if found is None or not found.isdigit():
-            raise StoreError(f"{self.path}: a database, but no archgen campaign; choose another directory")
+        if not isinstance(found, str) or not found.isdigit():
+            raise StoreError(f"{name}: a database, but no archgen campaign; choose another directory")
         if int(found) > SCHEMA:
-            raise StoreError(
-                f"{self.path}: written by a newer archgen (schema {found}, this one reads {SCHEMA}); upgrade"
-            )
+            raise StoreError(f"{name}: written by a newer archgen (schema {found}, this one reads {SCHEMA}); upgrade")
         if int(found) < SCHEMA:
-            self._migrate(int(found))
+            self._migrate()
 
-    def _migrate(self, found: int) -> None:
+    def _migrate(self) -> None:
         """Give a store of an older schema the columns that it lacks; nothing that is kept changes."""
-        with self._transaction() as db:
+        with self.writing() as db:
+            row = sa.select(META.c.value).where(META.c.key == "schema").with_for_update()
+            found = int(db.execute(row).scalar_one())  # once more, since another process may have been faster
             for column in (column for schema in range(found + 1, SCHEMA + 1) for column in ADDED[schema]):
                 kind = column.type.compile(dialect=db.dialect)
                 db.exec_driver_sql(f"ALTER TABLE {column.table.name} ADD COLUMN {column.name} {kind}")
             db.execute(sa.update(META).where(META.c.key == "schema").values(value=str(SCHEMA)))
 
     @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
+    def _transaction(self, write: bool = False) -> Iterator[Connection]:
         try:
-            with self._engine.begin() as connection:
+            with self._engine.execution_options(write=write).begin() as connection:
                 yield connection
-        except sa.exc.DatabaseError as error:
-            raise StoreError(_explain(self.path, str(error.orig))) from error
+        except sa.exc.DBAPIError as error:
+            raise StoreError(self.database.explain(error)) from error
 
     @contextmanager
     def _damage(self) -> Iterator[None]:
@@ -174,36 +182,21 @@ class Store:
         try:
             yield
         except (InvalidArchitecture, KeyError, TypeError, ValueError) as error:
-            raise StoreError(_explain(self.path, f"{type(error).__name__}: {error}")) from error
+            raise StoreError(self.database.damaged(f"{type(error).__name__}: {error}")) from error
 
 
-def _url(path: Path, create: bool) -> sa.URL:
-    """SQLite needs to write beside a database in WAL mode even to read it, unless it is told that nothing changes."""
-    log = path.with_name(path.name + "-wal")
-    if create or os.access(path.parent, os.W_OK) or (log.exists() and log.stat().st_size):
-        return sa.URL.create("sqlite", database=str(path))
-    return sa.URL.create("sqlite", database=f"file:{quote(str(path))}", query={"immutable": "1", "uri": "true"})
-
-
-def _prepare(connection: Any, _record: Any) -> None:
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA foreign_keys=ON")
-
-
-def _begin(connection: Connection) -> None:
-    """Python's sqlite3 begins no transaction before a CREATE or a SELECT, so we begin every one."""
-    connection.exec_driver_sql("BEGIN")
-
-
-def _explain(path: Path, reason: str) -> str:
-    if "full" in reason or "I/O" in reason:
-        return f"{path}: cannot write ({reason}); free disk space and run the same command again, nothing is lost"
-    if "readonly" in reason or "unable to open" in reason:
-        return f"{path}: cannot write ({reason}); make the directory writable or choose another with --dir"
-    if "no such table" in reason:
-        return f"{path}: a database, but no archgen campaign; choose another directory"
-    if "locked" in reason:
-        return f"{path}: another program keeps it locked; close that program and run the same command again"
-    if "UNIQUE" in reason:
-        return f"{path}: a candidate would have been evaluated twice ({reason}); please report this"
-    return f"{path}: not readable as a campaign ({reason}); restore the file or choose another directory"
+def end_trial(db: Connection, trial: Trial) -> bool:
+    """Write how a trial ended, unless it has ended before; whether that was done."""
+    ended = db.execute(
+        sa.update(TRIALS)
+        .where(TRIALS.c.number == trial.number, TRIALS.c.status == "pending")
+        .values(
+            status=trial.status,
+            metrics=json.dumps(dict(trial.metrics)),
+            error=trial.error,
+            failure=trial.failure,
+            cost=trial.cost,
+            told_at=time.time(),
+        )
+    )
+    return ended.rowcount == 1

@@ -32,12 +32,20 @@ class CampaignBusy(StoreError):
     """Another process works on the campaign directory."""
 
 
+class LeaseLost(StoreError):
+    """What was to be written belongs to another process by now, since this one was silent for too long."""
+
+
 class CheckpointError(ArchgenError):
     """A generator checkpoint that is cut short, edited, or made for another space."""
 
 
 class EvaluationError(ArchgenError):
     """An evaluator returned something that is not a mapping of finite metrics."""
+
+
+class NotFinite(EvaluationError):
+    """A metric that an objective or a bound needs is NaN or infinite."""
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownName:

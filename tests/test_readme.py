@@ -51,6 +51,23 @@ def test_the_campaign_example_finds_what_the_readme_shows(tmp_path: Path) -> Non
     assert len(CAMPAIGN[0].strip().splitlines()) <= 10
 
 
+def test_the_training_example_is_searched(tmp_path: Path) -> None:
+    script = re.search(r"```py\n(.*?)```", README, re.DOTALL)
+    command = re.search(r"```sh\n(archgen search \S+ --evaluate .*?)```", README, re.DOTALL)
+    assert script is not None
+    assert command is not None
+    (tmp_path / "train.py").write_text(script[1])
+    assert len(script[1].splitlines()) <= 10
+    folders = [str(Path(sys.executable).parent), os.environ["PATH"]]
+    environment = {**os.environ, "PATH": os.pathsep.join(folders), "WANDB_MODE": "disabled"}
+    arguments = command[1].strip() + " --wandb disabled --json"
+    done = subprocess.run(
+        arguments, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert '"queries": 12' in done.stdout
+    assert '"valid": 12' in done.stdout
+
+
 def test_every_command_of_the_readme_exists() -> None:
     commands = sorted(set(re.findall(r"`archgen ([a-z-]+)", README)))
     assert len(commands) >= 8

@@ -88,7 +88,10 @@ def sample(
 @app.command()
 def search(
     space: Space,
-    task: Task,
+    task: Annotated[
+        str | None,
+        typer.Option(help="What the space was measured on, see: archgen spaces; with --evaluate any words."),
+    ] = None,
     budget: Budget = 100,
     seed: Seed = 0,
     folder: Annotated[Path | None, typer.Option("--dir", help="Where the campaign is kept and gone on with.")] = None,
@@ -108,16 +111,33 @@ def search(
     generator_steps: Annotated[
         int | None, typer.Option(help="Training steps of archgen's generator; more draw better and take longer.")
     ] = None,
+    evaluate: Annotated[
+        str | None,
+        typer.Option(help='Your own evaluator: "python train.py {graph}", which prints metrics, or module:function.'),
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Evaluations at once, each in a process of its own.")] = 1,
+    timeout: Annotated[float | None, typer.Option(help="Seconds that an evaluation may take.")] = None,
+    memory: Annotated[str | None, typer.Option(help="Memory that an evaluation may take, such as 4G.")] = None,
+    executor: Annotated[str, typer.Option(help="Where evaluations run: local, or ray.")] = "local",
+    ray_address: Annotated[str | None, typer.Option(help="The Ray cluster; this machine's unless given.")] = None,
+    share: Annotated[
+        bool, typer.Option("--share", help="Work on the campaign with other processes that say so, too.")
+    ] = False,
+    store: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Keep the campaign in PostgreSQL: postgresql://user@host/database."),
+    ] = None,
     wandb: Annotated[WandbMode, typer.Option(help="Log to W&B.")] = WandbMode.offline,
     as_json: Json = False,
 ) -> None:
-    """Search a benchmark. The same command goes on with what was interrupted."""
+    """Search a benchmark, or with an evaluator of your own. The same command goes on with what was interrupted."""
     from archgen.cli.search import Search, run_search
+    from archgen.evaluation import Evaluation
 
     order = Search(
         space=space,
         task=task,
-        folder=folder or Path("runs") / f"{space}-{task}-{strategy}-s{seed}",
+        folder=folder or Path("runs") / f"{space}-{task or 'own'}-{strategy}-s{seed}",
         budget=budget,
         seed=seed,
         strategy=strategy,
@@ -131,6 +151,8 @@ def search(
         distinct=distinct.value,
         generator_steps=generator_steps,
         wandb_mode=wandb.value,
+        evaluation=Evaluation(evaluate, workers, timeout, memory, executor, ray_address, share),
+        store=store,
     )
     run_search(order, as_json)
 

@@ -12,13 +12,16 @@ from typing import Literal
 from archgen.cli.inspect import describe, summarise
 from archgen.cli.live import LiveView
 from archgen.cli.views import logged_run, note_run, refresh_report, wandb_project
+from archgen.evaluation import TABLE, Evaluation, check_evaluation, evaluate_campaign
 from archgen.session import open_campaign
 from bo.campaign import Campaign
+from bo.lock import VIEWS, try_hold
 from bo.records import Trial
 from bo.wandb_run import Mode, require_login
 from bo.wandb_view import WandbView
 from graphs.errors import InvalidOption
 from graphs.space import SearchSpace
+from graphs.spaces.catalogue import get_space
 from graphs.tables.catalogue import load_table
 
 
@@ -27,7 +30,7 @@ class Search:
     """What is searched, as the command line says it; see `archgen.session.open_campaign`."""
 
     space: str
-    task: str
+    task: str | None
     folder: Path
     budget: int
     seed: int
@@ -42,6 +45,8 @@ class Search:
     distinct: Literal["network", "description"]
     generator_steps: int | None
     wandb_mode: Mode
+    evaluation: Evaluation = TABLE
+    store: str | None = None
 
 
 def run_search(search: Search, as_json: bool) -> None:
@@ -52,22 +57,24 @@ def run_search(search: Search, as_json: bool) -> None:
     """
     started = time.perf_counter()
     folder, budget, wandb_mode = search.folder, search.budget, search.wandb_mode
-    table = load_table(search.space, search.task)
-    check_budget(table.space, budget, search.distinct)
+    evaluators = check_evaluation(search.evaluation, search.space)
+    table = load_table(search.space, search.task) if evaluators.program is None and search.task else None
+    check_budget(get_space(search.space), budget, search.distinct)
     if wandb_mode == "online":
         require_login()
-    with LiveView(budget) as live, _open(search, live) as campaign:
+    with LiveView(budget) as live, _open(search, live) as campaign, try_hold(folder, VIEWS) as leads:
         live.begin(campaign)
         if campaign.store.read_meta("budget") != budget:
             campaign.store.write_meta({"budget": budget})
         location = logged_run(campaign, wandb_mode) if campaign.spent >= budget else ""
-        view = WandbView.open(campaign.store, folder, "disabled" if location else wandb_mode, wandb_project())
+        mode = "disabled" if location or not leads else wandb_mode  # of those who share a campaign one logs it
+        view = WandbView.open(campaign.store, folder, mode, wandb_project())
 
         def watch(trial: Trial) -> None:
             live.trial(campaign, trial)
             view.log(campaign.history, trial, campaign.reference)
 
-        campaign.run(table, budget, watch)
+        evaluate_campaign(campaign, search.evaluation, budget, table, watch)
         live.note("writing the report")
         report = refresh_report(campaign, folder)
         view.finish(campaign.space, campaign.history, campaign.reference, report)
@@ -93,6 +100,9 @@ def _open(search: Search, live: LiveView) -> AbstractContextManager[Campaign]:
         threads=search.threads,
         distinct=search.distinct,
         generator_steps=search.generator_steps,
+        own_evaluator=search.evaluation.evaluate is not None,
+        store=search.store,
+        share=search.evaluation.share,
         watch_training=live.training,
         watch_drawing=live.drawing,
     )

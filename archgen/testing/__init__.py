@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from archgen.testing.evaluator import EvaluatorContract
+    from archgen.testing.executor import ExecutorContract
     from archgen.testing.generator import GeneratorContract
     from archgen.testing.layout import LayoutContract
     from archgen.testing.space import SpaceContract
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EvaluatorContract",
+    "ExecutorContract",
     "GeneratorContract",
     "LayoutContract",
     "SpaceContract",

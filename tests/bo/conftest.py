@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from bo.campaign import Campaign, Evaluator, identifier
 from bo.pareto import front
 from bo.records import CampaignConfig, Failure, History, Objective, Proposal, Trial
 from bo.store import Store
+from bo.store_place import open_store
 from bo.strategies.evolution import RegularisedEvolution
 from bo.strategies.local_search import LocalSearch
 from bo.strategies.random_search import RandomSearch
@@ -262,7 +264,7 @@ def search_several() -> Callable[..., Campaign]:
         folder.mkdir(parents=True, exist_ok=True)
         space = space or NasBenchGraph()
         config = CampaignConfig(space.name, task, "improving", objective, 5, 4, others=others, constraints=constraints)
-        store = Store(folder / "campaign.sqlite", create=True)
+        store = open_store(folder, create=True)
         made = Campaign(space, config, store, Improving(space), {"best": 81.25, "mean": 68.0})
         while made.spent < queries:
             for trial in made.ask(min(4, queries - made.spent)):
@@ -277,3 +279,20 @@ def search_several() -> Callable[..., Campaign]:
         return made
 
     return search
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., AbstractContextManager[Store]]:
+    """`with place(create=True) as store:` opens the store of one campaign, new or again."""
+    url = request.getfixturevalue("new_database")() if request.param == "postgresql" else None
+
+    @contextmanager
+    def opened(folder: Path = tmp_path, create: bool = False) -> Iterator[Store]:
+        folder.mkdir(exist_ok=True)
+        store = open_store(folder, url if create else None, create=create)
+        try:
+            yield store
+        finally:
+            store.close()
+
+    return opened

@@ -138,7 +138,7 @@ def test_a_failing_evaluator_costs_its_queries_and_nothing_else(begin: Begin, ch
     reasons = {t.arch.count("a"): t.error for t in seen}
     assert reasons[0] is None
     assert reasons[1] == "RuntimeError: out of memory"
-    assert "EvaluationError" in str(reasons[2])
+    assert "NotFinite" in str(reasons[2])
     assert "expected a finite 'score'" in str(reasons[2])
     assert "each a number" in str(reasons[3])
     assert {t.status for t in seen if t.error} == {"failed"}

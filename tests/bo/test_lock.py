@@ -77,3 +77,11 @@ def test_a_place_that_cannot_be_a_directory_is_refused(tmp_path: Path) -> None:
         with pytest.raises(StoreError, match=r"cannot write here .*choose another directory with --dir"):
             hold(folder).__enter__()
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_those_who_share_a_directory_keep_out_who_wants_it_alone(tmp_path: Path) -> None:
+    refused = pytest.raises(CampaignBusy, match="or start all of its processes with --share")
+    with hold(tmp_path, shared=True), hold(tmp_path, shared=True), refused:
+        hold(tmp_path).__enter__()
+    with hold(tmp_path), pytest.raises(CampaignBusy):
+        hold(tmp_path, shared=True).__enter__()

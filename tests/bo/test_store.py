@@ -7,7 +7,6 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from bo.records import CampaignConfig, Objective, Proposal, Trial
@@ -41,68 +40,6 @@ def trial(space: SearchSpace, number: int, step: int = 0, **changes: object) -> 
     graph = list(space.enumerate())[number]
     proposal = Proposal(graph, "mutation", 3, 0.1 + 0.2, 1e-300, -1234.5)
     return Trial(number, step, proposal, space.format(graph), f"id{number}", **changes)  # type: ignore[arg-type]
-
-
-def test_round_trip_to_the_last_bit(path: Path, chain: SearchSpace) -> None:
-    state = np.random.default_rng([5, 0]).bit_generator.state
-    trials = [trial(chain, 0), trial(chain, 1), trial(chain, 2)]
-    with closing(Store(path, create=True)) as store:
-        assert store.read_config() is None
-        store.write_config(CONFIG, {"best": 1 / 3})
-        store.add_step(trials, "chain", state, {"pool": {"random": 2}, "text": "ü"}, 0.25)
-        store.tell(done := trial(chain, 0, status="done", metrics={"loss": 0.1 + 0.2, "cost": 2.0}))
-        store.tell(failed := trial(chain, 1, status="failed", error="ü\nsecond line", failure="crash", cost=2.5))
-    with closing(Store(path)) as store:
-        assert store.read_config() == CONFIG
-        assert store.read_meta("reference") == {"best": 1 / 3}
-        assert store.read_meta("nothing") is None
-        assert store.trials() == [done, failed, trials[2]]
-        (step,) = store.steps()
-    assert step == {"step": 0, "random_state": state, "notes": {"pool": {"random": 2}, "text": "ü"}, "seconds": 0.25}
-
-
-def test_a_store_of_the_first_schema_is_given_what_it_lacks(path: Path, chain: SearchSpace) -> None:
-    with closing(Store(path, create=True)) as store:
-        store.add_step([trial(chain, 0), trial(chain, 1)], "chain", {}, {}, 0.0)
-        store.tell(done := trial(chain, 0, status="done", metrics={"loss": 1.0}))
-    with closing(sqlite3.connect(path)) as db, db:
-        db.execute("ALTER TABLE trials DROP COLUMN failure")
-        db.execute("ALTER TABLE trials DROP COLUMN cost")
-        db.execute("UPDATE meta SET value = '1' WHERE key = 'schema'")
-    with closing(Store(path)) as store:
-        assert store.trials()[0] == done
-    with closing(Store(path, create=True)) as store:
-        store.tell(failed := trial(chain, 1, status="failed", error="no", failure="timeout"))
-        assert store.trials()[1] == failed
-
-
-def test_the_random_state_that_was_kept_draws_the_same_numbers(path: Path, chain: SearchSpace) -> None:
-    rng = np.random.default_rng([5, 0])
-    with closing(Store(path, create=True)) as store:
-        store.add_step([trial(chain, 0)], "chain", rng.bit_generator.state, {}, 0.0)
-        again = np.random.default_rng()
-        again.bit_generator.state = store.steps()[0]["random_state"]
-    assert again.integers(2**63, size=9).tolist() == rng.integers(2**63, size=9).tolist()
-
-
-def test_a_trial_is_told_once(path: Path, chain: SearchSpace) -> None:
-    with closing(Store(path, create=True)) as store:
-        store.add_step([trial(chain, 0)], "chain", {}, {}, 0.0)
-        store.tell(trial(chain, 0, status="done", metrics={"loss": 1.0}))
-        for again in (trial(chain, 0, status="done", metrics={"loss": 2.0}), trial(chain, 9, status="failed")):
-            with pytest.raises(StoreError, match="tell each trial once"):
-                store.tell(again)
-        assert store.trials()[0].metrics == {"loss": 1.0}
-
-
-def test_an_identity_is_kept_once_and_a_refused_step_leaves_nothing(path: Path, chain: SearchSpace) -> None:
-    with closing(Store(path, create=True)) as store:
-        store.add_step([trial(chain, 0)], "chain", {}, {}, 0.0)
-        twin = Trial(1, 1, trial(chain, 1).proposal, "x", "id0")
-        with pytest.raises(StoreError, match="evaluated twice"):
-            store.add_step([trial(chain, 2, step=1), twin], "chain", {}, {}, 0.0)
-        assert [kept.number for kept in store.trials()] == [0]
-        assert len(store.steps()) == 1
 
 
 def test_wal_mode_lets_others_read_while_a_step_is_written(path: Path, chain: SearchSpace) -> None:
@@ -246,28 +183,6 @@ def test_an_empty_file_is_a_store_not_yet_begun(path: Path) -> None:
         Store(path)
     Store(path, create=True).close()
     Store(path).close()
-
-
-@pytest.mark.parametrize(
-    ("statement", "read"),
-    [
-        ("UPDATE meta SET value = '{' WHERE key = 'config'", "read_config"),
-        ("UPDATE meta SET value = '{\"task\": 1}' WHERE key = 'config'", "read_config"),
-        ("UPDATE meta SET value = '[]' WHERE key = 'config'", "read_config"),
-        ("UPDATE trials SET graph = 'no graph'", "trials"),
-        ("UPDATE trials SET metrics = '{'", "trials"),
-        ("UPDATE steps SET notes = ''", "steps"),
-        ("DROP TABLE trials", "trials"),
-    ],
-)
-def test_a_damaged_value_is_one_clear_error(path: Path, chain: SearchSpace, statement: str, read: str) -> None:
-    with closing(Store(path, create=True)) as store:
-        store.write_config(CONFIG, {})
-        store.add_step([trial(chain, 0)], "chain", {}, {}, 0.0)
-    with closing(sqlite3.connect(path)) as db, db:
-        db.execute(statement)
-    with closing(Store(path)) as store, pytest.raises(StoreError, match="choose another directory"):
-        getattr(store, read)()
 
 
 def test_another_program_that_holds_the_database_is_named_as_the_trouble(path: Path) -> None:

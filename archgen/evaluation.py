@@ -1,0 +1,154 @@
+"""How candidates are evaluated: by a table, or by what a user gives, on workers here or elsewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bo.campaign import Campaign
+from bo.evaluators.function import Function
+from bo.evaluators.read_evaluator import read_evaluator
+from bo.executors.executor import Executor, Program
+from bo.executors.inline import InlineExecutor
+from bo.executors.local import LocalExecutor
+from bo.executors.process import Limits
+from bo.leases import SECONDS, Leases
+from bo.records import Trial
+from bo.runner import run
+from graphs.archgraph import ArchGraph
+from graphs.errors import InvalidOption, unknown_name
+
+Evaluate = Callable[[ArchGraph], Mapping[str, Any]]
+EXECUTORS = ("local", "ray")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
+_POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a user says about evaluating candidates.
+
+    Args:
+        evaluate: a command line with `{graph}`, `module:function`, or a function that can be pickled; a table of the
+            space unless given.
+        workers: evaluations at once in this process, each in a process of its own.
+        timeout: seconds that one evaluation may take.
+        memory: what one evaluation may use with all its processes, such as 4G.
+        executor: "local", or "ray" for a cluster.
+        ray_address: the Ray cluster; the one that was started on this machine, else a new one, unless given.
+        share: other processes may work on the campaign at the same time, all of which say so.
+        lease: seconds without a sign of life after which others take over what a process was evaluating.
+    """
+
+    evaluate: str | Evaluate | None = None
+    workers: int = 1
+    timeout: float | None = None
+    memory: str | None = None
+    executor: str = "local"
+    ray_address: str | None = None
+    share: bool = False
+    lease: float = SECONDS
+
+
+TABLE = Evaluation()
+"""A table answers at once, in this process."""
+
+
+@dataclass(frozen=True)
+class Evaluators:
+    """An `Evaluation` that was checked, for one space."""
+
+    asked: Evaluation
+    program: Program | None
+    limits: Limits
+
+    def open(self, lookup: Evaluate | None) -> Executor:
+        """The executor; `lookup` is the table.
+
+        Raises:
+            InvalidOption: Ray is not installed or there is no such cluster.
+        """
+        if self.program is None:
+            assert lookup is not None, "without a program of the user's there is a table"
+            return InlineExecutor(lookup)
+        if self.asked.executor == "local":
+            return LocalExecutor(self.program, self.asked.workers, self.limits)
+        from bo.executors.ray_cluster import RayExecutor  # whose import takes a second
+
+        return RayExecutor(self.program, self.asked.workers, self.limits, self.asked.ray_address)
+
+
+def check_evaluation(asked: Evaluation, space: str) -> Evaluators:
+    """What the user said, ready to be used.
+
+    Raises:
+        InvalidOption: a number or size that cannot be, options without `evaluate` that need it, or an evaluator that is
+            not there.
+        UnknownName: no such executor.
+    """
+    if asked.executor not in EXECUTORS:
+        raise unknown_name("executor", asked.executor, EXECUTORS)
+    if asked.workers < 1:
+        raise InvalidOption(f"workers {asked.workers}: expected at least 1")
+    if asked.timeout is not None and not asked.timeout > 0:
+        raise InvalidOption(f"timeout {asked.timeout:g}: expected seconds above 0")
+    if not asked.lease > 0:
+        raise InvalidOption(f"lease {asked.lease:g}: expected seconds above 0")
+    if asked.ray_address is not None and asked.executor != "ray":
+        raise InvalidOption("--ray-address is of use with --executor ray only; add it")
+    limits = Limits(asked.timeout, None if asked.memory is None else read_size(asked.memory))
+    if asked.evaluate is None:
+        if asked.workers > 1 or asked.executor != "local" or limits != Limits():
+            raise InvalidOption(
+                "--workers, --executor, --timeout and --memory are for an evaluator of your own, "
+                "as a table answers at once; add --evaluate or leave them out"
+            )
+        return Evaluators(asked, None, limits)
+    if isinstance(asked.evaluate, str):
+        return Evaluators(asked, read_evaluator(asked.evaluate, space), limits)
+    return Evaluators(asked, Function.of(asked.evaluate), limits)
+
+
+def evaluate_campaign(
+    campaign: Campaign,
+    asked: Evaluation,
+    budget: int,
+    lookup: Evaluate | None = None,
+    watch: Callable[[Trial], Any] = lambda _: None,
+) -> Trial | None:
+    """Run a campaign until `budget` queries are spent; the best trial.
+
+    Args:
+        campaign: from `archgen.session.open_campaign`, shared if the evaluation says so.
+        asked: how candidates are evaluated.
+        budget: queries in all, those of earlier and of other processes included.
+        lookup: the table, where the user gave no evaluator.
+        watch: called with each trial that has ended.
+
+    Raises:
+        InvalidOption, UnknownName: see `check_evaluation` and `Evaluators.open`.
+        StoreError: the store cannot be read or written; run it again to go on.
+    """
+    evaluators = check_evaluation(asked, campaign.space.name)
+    if evaluators.program is None and not asked.share:
+        assert lookup is not None, "without a program of the user's there is a table"
+        return campaign.run(lookup, budget, watch)
+    leases = Leases(campaign.store, asked.lease)
+    if not asked.share:
+        leases.clear()  # whoever held any of them is gone, since this process has the campaign to itself
+    return run(campaign, evaluators.open(lookup), budget, leases, watch)
+
+
+def read_size(text: str) -> int:
+    """Bytes of a size such as 4G or 500 MB, by powers of 1024.
+
+    Raises:
+        InvalidOption: another form, or nothing.
+    """
+    found = _SIZE.fullmatch(text.strip())
+    size = int(float(found[1]) * 1024 ** _POWERS[found[2].upper()]) if found else 0
+    if size < 1:
+        raise InvalidOption(f"memory {text!r}: expected a size such as 4G or 500M")
+    return size

@@ -1,0 +1,1 @@
+"""Evaluators: what a candidate is given to, each a process of its own."""
