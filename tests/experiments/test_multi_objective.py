@@ -28,16 +28,14 @@ def tables(data_dir: Path, part: str, *words: str) -> list[dict[str, Row]]:
     return found
 
 
-def test_each_part_prints_its_tables(data_dir: Path) -> None:
+def test_the_quick_parts_print_their_tables(data_dir: Path) -> None:
     few = ("--seeds", "1", "--first-seed", "2000")
     (volumes,) = tables(data_dir, "hypervolume", *few, "--queries", "60")
     assert list(volumes) == ["random", "nsga2", "linas, MACs predicted too", "linas"]
-    (regrets,) = tables(data_dir, "regret", *few, "--queries", "13")
-    assert list(regrets) == ["random", "evolution", "bananas"]
+    (regrets,) = tables(data_dir, "evolution", *few, "--queries", "13")
+    assert list(regrets) == ["random", "evolution"]
     (exits,) = tables(data_dir, "early-exit", *few, "--queries", "30")
     assert list(exits) == ["without early exit", "with early exit"]
-    first, second = tables(data_dir, "robot", *few, "--queries", "2")
-    assert list(first) == list(second) == ["random", "robot"]
 
 
 @pytest.mark.slow
