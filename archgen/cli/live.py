@@ -58,7 +58,7 @@ class LiveView:
 
     def note(self, text: str) -> None:
         """A remark that stays."""
-        self._console.print(text, highlight=False)
+        self._console.print(text, highlight=False, soft_wrap=True)
 
     def training(self, step: int, steps: int, loss: float) -> None:
         """The generator has been trained for `step` of `steps`; `loss` in nats a slot."""

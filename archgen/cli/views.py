@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from archgen.explained import explain_best
 from archgen.session import REPORT, read_campaign
 from bo.campaign import Campaign
 from bo.lock import hold
@@ -40,6 +39,7 @@ def _write(campaign: Campaign, folder: Path) -> Path:
 
 
 def _write_to(campaign: Campaign, path: Path) -> Path:
+    from archgen.explained import explain_best  # loads matplotlib, which a finished search must not wait for
     from bo.report import write_report
 
     return write_report(campaign.space, campaign.store, path, explain_best(campaign), _columns(campaign))

@@ -116,7 +116,6 @@ def test_the_live_display_tells_how_it_stands(folder: Path, capsys: pytest.Captu
     campaign = read_campaign(folder)
     with LiveView(24) as live:
         live.begin(campaign)
-        live._console.width = 400
         campaign._trials = dict(list(campaign._trials.items())[:20])
         live.trial(campaign, campaign.history.trials[-1])
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("query 20/24")]
