@@ -12,8 +12,7 @@ from bo.evaluators.function import Function
 from bo.evaluators.read_evaluator import read_evaluator
 from bo.executors.executor import Executor, Program
 from bo.executors.inline import InlineExecutor
-from bo.executors.local import LocalExecutor
-from bo.executors.process import Limits
+from bo.executors.limits import Limits
 from bo.leases import SECONDS, Leases
 from bo.records import Trial
 from bo.runner import run
@@ -74,6 +73,8 @@ class Evaluators:
             assert lookup is not None, "without a program of the user's there is a table"
             return InlineExecutor(lookup)
         if self.asked.executor == "local":
+            from bo.executors.local import LocalExecutor  # which a search on a table does without
+
             return LocalExecutor(self.program, self.asked.workers, self.limits)
         from bo.executors.ray_cluster import RayExecutor  # whose import takes a second
 

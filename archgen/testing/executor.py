@@ -12,7 +12,7 @@ import pytest
 
 from bo.evaluators.command import Command
 from bo.executors.executor import Answer, Executor, Program
-from bo.executors.process import Limits
+from bo.executors.limits import Limits
 from bo.outcome import Failed, Measured, Outcome
 from graphs.archgraph import INPUT, OUTPUT, ArchGraph
 

@@ -9,10 +9,10 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from bo.executors.executor import Program
+from bo.executors.limits import Limits
 from bo.executors.process_tree import end, memory
 from bo.outcome import Failed, Outcome, lacks_memory
 from graphs.archgraph import ArchGraph
@@ -23,15 +23,6 @@ _LINES, _CHARACTERS = 8, 1000
 """What is kept of an error's last lines."""
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What one evaluation may take: seconds of wall time, and bytes of memory of all its processes."""
-
-    seconds: float | None = None
-    memory: int | None = None
-
-
-NO_LIMITS = Limits()
 Notice = Callable[[str, int], None]
 """Called with "+" when the session of an evaluation begins and with "-" when it has ended."""
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from bo.executors.executor import Answer, Program
 from bo.executors.guard import Guard
-from bo.executors.process import NO_LIMITS, Limits, evaluate
+from bo.executors.limits import NO_LIMITS, Limits
+from bo.executors.process import evaluate
 from bo.outcome import Lost, Outcome, raised
 from graphs.archgraph import ArchGraph
 from graphs.errors import InvalidOption

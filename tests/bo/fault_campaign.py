@@ -11,8 +11,8 @@ from pathlib import Path
 from bo.campaign import Campaign
 from bo.evaluators.command import Command
 from bo.executors.executor import Executor
+from bo.executors.limits import Limits
 from bo.executors.local import LocalExecutor
-from bo.executors.process import Limits
 from bo.executors.ray_cluster import RayExecutor
 from bo.leases import Leases
 from bo.records import CampaignConfig, Objective, Trial

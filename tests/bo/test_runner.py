@@ -16,8 +16,8 @@ from bo.campaign import Campaign, Evaluator
 from bo.evaluators.function import Function
 from bo.executors.executor import Answer, Executor
 from bo.executors.inline import InlineExecutor
+from bo.executors.limits import Limits
 from bo.executors.local import LocalExecutor
-from bo.executors.process import Limits
 from bo.leases import Leases
 from bo.outcome import Lost, Measured
 from bo.records import CampaignConfig, History, Objective, Trial

@@ -62,7 +62,7 @@ def test_every_command_has_json_and_those_with_chance_have_seed(archgen: Run) ->
             ["search", "nas-bench-graph", "--task", "cora", "--budgt", "3"],
             "No such option: --budgt. Did you mean --budget",
         ),
-        (["search", "nas-bench-graph"], "Missing option '--task'"),
+        (["search", "nas-bench-graph"], "--task is missing; choose one of cora, "),
         (["search", "--task", "cora"], "Missing argument 'space'"),
         (["search", "nas-bench-graph", "--task", "cora", "--budget", "many"], "Invalid value for '--budget'"),
         (["search", "nas-bench-graph", "--task", "cora", "--seed", "-1"], "Invalid value for '--seed'"),

@@ -9,7 +9,8 @@ import pytest
 
 from archgen.testing.executor import GRAPH
 from bo.evaluators.command import Command, parse_command
-from bo.executors.process import NO_LIMITS, evaluate
+from bo.executors.limits import NO_LIMITS
+from bo.executors.process import evaluate
 from bo.outcome import Measured
 from graphs.errors import InvalidOption
 from graphs.graph_json import graph_from_json

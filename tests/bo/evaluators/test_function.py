@@ -11,7 +11,8 @@ import pytest
 
 from archgen.testing.executor import GRAPH
 from bo.evaluators.function import Function, import_function
-from bo.executors.process import NO_LIMITS, Limits, evaluate
+from bo.executors.limits import NO_LIMITS, Limits
+from bo.executors.process import evaluate
 from bo.outcome import Failed, Measured, Outcome
 from graphs.archgraph import ArchGraph
 from graphs.errors import InvalidOption

@@ -13,8 +13,8 @@ from archgen.testing import ExecutorContract
 from archgen.testing.executor import GRAPH, gone
 from bo.evaluators.command import Command
 from bo.executors.executor import Executor, Program
+from bo.executors.limits import Limits
 from bo.executors.local import LocalExecutor
-from bo.executors.process import Limits
 
 
 class TestLocalExecutor(ExecutorContract):

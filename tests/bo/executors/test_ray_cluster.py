@@ -13,7 +13,7 @@ from archgen.testing import ExecutorContract
 from archgen.testing.executor import GRAPH, gone
 from bo.evaluators.command import Command
 from bo.executors.executor import Executor, Program
-from bo.executors.process import Limits
+from bo.executors.limits import Limits
 from bo.executors.ray_cluster import RayExecutor
 from bo.outcome import Lost
 from graphs.errors import InvalidOption
