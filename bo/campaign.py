@@ -174,12 +174,12 @@ class Campaign:
         return front(self.history)
 
     def pareto(self, directions: Mapping[str, bool]) -> list[Trial]:
-        """The trials that no other one beats in metrics of one's choice, best first objective first.
+        """The feasible trials that no other one beats in metrics of one's choice, best first objective first.
 
         Args:
             directions: for each metric whether more of it is better; trials without a finite value are left out.
         """
-        done = [t for t in self.history.done if all(math.isfinite(t.metrics.get(m, math.nan)) for m in directions)]
+        done = [t for t in self.history.feasible if all(math.isfinite(t.metrics.get(m, math.nan)) for m in directions)]
         signs = [1 if up else -1 for up in directions.values()]
         table = np.array([[sign * t.metrics[m] for m, sign in zip(directions, signs, strict=True)] for t in done])
         table = table.reshape(len(done), len(signs))

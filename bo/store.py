@@ -118,10 +118,10 @@ class Store:
             rows = db.execute(sa.select(TRIALS).where(asked).order_by(TRIALS.c.number)).mappings()
             return [from_row(row) for row in rows]
 
-    def steps(self) -> list[dict[str, Any]]:
-        """For each step its number, notes, random state and seconds."""
+    def steps(self, first: int = 0) -> list[dict[str, Any]]:
+        """For each step from the number `first` on its number, notes, random state and seconds."""
         with self._transaction() as db:
-            rows = db.execute(sa.select(STEPS).order_by(STEPS.c.step)).mappings().all()
+            rows = db.execute(sa.select(STEPS).where(STEPS.c.step >= first).order_by(STEPS.c.step)).mappings().all()
         with self._damage():
             return [
                 {**row, "notes": json.loads(row["notes"]), "random_state": json.loads(row["random_state"])}

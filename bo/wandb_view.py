@@ -107,7 +107,7 @@ class WandbView:
         if self._tally.trials and self._tally.trials[-1].step == trial.step:
             return None
         if trial.step not in self._steps:
-            self._steps = {step["step"]: step for step in self._store.steps()}
+            self._steps = {step["step"]: step for step in self._store.steps(trial.step)}
         return self._steps.get(trial.step)
 
     @contextmanager

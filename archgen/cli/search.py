@@ -11,6 +11,7 @@ from typing import Literal
 
 from archgen.cli.inspect import describe, summarise
 from archgen.cli.live import LiveView
+from archgen.cli.standing import standing_lines
 from archgen.cli.views import logged_run, note_run, refresh_report, wandb_project
 from archgen.evaluation import TABLE, Evaluation, check_evaluation, evaluate_campaign
 from archgen.session import open_campaign
@@ -125,9 +126,12 @@ def _tell(campaign: Campaign, report: Path, wandb_location: str, seconds: float,
         return
     best = campaign.best()
     if best is None:
-        print(f"no candidate could be evaluated in {campaign.spent} queries; see {report}")
+        kept = "be evaluated" if not campaign.history.done else "keep the constraints"
+        print(f"no candidate could {kept} in {campaign.spent} queries; see {report}")
     else:
         print("\n".join(describe(campaign, best)))
+    for line in standing_lines(campaign):
+        print(line)
     print(f"queries {campaign.spent}, valid {len(campaign.history.done)}, seed {campaign.config.seed}, {seconds:.0f} s")
     print(f"report: {report}")
     print(f"W&B:    {wandb_location or 'not logged; rebuild it with: archgen wandb ' + str(report.parent)}")

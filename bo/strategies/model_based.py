@@ -20,6 +20,8 @@ from bo.surrogate import GraphScore, Surrogate
 from graphs.archgraph import ArchGraph
 from graphs.space import SearchSpace
 
+GENERATED = "generator"
+"""The origin of what a generator draws."""
 Source = Callable[[History, GraphScore, np.random.Generator], list[Proposal]]
 """Candidates for the pool, from the history and the acquisition as a score; identities may repeat or be known."""
 
@@ -63,7 +65,7 @@ class ModelBased:
         beliefs = fit_beliefs(history, self.surrogate, self.costs)
         fitted = time.perf_counter()
         value = _Memo(self.space, score(beliefs, history))
-        pool = self._pool(history, value, rng, gate)
+        pool, counts = self._pool(history, value, rng, gate)
         if not pool:
             drawn = draw_random(self.space, self.identify, set(history.seen), count, rng, "random", gate)
             return drawn, gate.notes()
@@ -75,23 +77,44 @@ class ModelBased:
             "pool": dict(Counter(proposal.origin for proposal in pool)),
             "fit_seconds": round(fitted - started, 3),
             "pool_seconds": round(time.perf_counter() - fitted, 3),
+            **counts,
         }
         proposals = _predicted(beliefs, [(pool[place], found) for place, found in chosen])
         seen = history.seen.union(self.identify(proposal.graph) for proposal in proposals)
         more = draw_random(self.space, self.identify, set(seen), count - len(proposals), rng, "random", gate)
         return proposals + more, {**notes, **gate.notes()}
 
-    def _pool(self, history: History, score: GraphScore, rng: np.random.Generator, gate: Gate) -> list[Proposal]:
-        """The sources' candidates whose identities are new, each identity once, the first source that names it."""
+    def _pool(
+        self, history: History, score: GraphScore, rng: np.random.Generator, gate: Gate
+    ) -> tuple[list[Proposal], dict[str, int]]:
+        """The sources' candidates whose identities are new, each identity once, the first source that names it; and how
+        many of the generator's were valid, distinct and new."""
         pool: dict[str, Proposal] = {}
+        generated: list[str] = []
         for source in self.sources:
             for proposal in source(history, score, rng):
-                pool.setdefault(self.identify(proposal.graph), proposal)
-        return [
+                identity = self.identify(proposal.graph)
+                pool.setdefault(identity, proposal)
+                if proposal.origin == GENERATED:
+                    self.space.check(proposal.graph)
+                    generated.append(identity)
+        new = [
             proposal
             for identity, proposal in pool.items()
             if identity not in history.seen and gate.lets_child(proposal.graph)
         ]
+        return new, _counts(generated, history) if generated else {}
+
+
+def _counts(generated: Sequence[str], history: History) -> dict[str, int]:
+    """What the generator drew: all of it is valid, or `check` would have said so."""
+    distinct = set(generated)
+    return {
+        "generated": len(generated),
+        "generated_valid": len(generated),
+        "generated_distinct": len(distinct),
+        "generated_new": len(distinct - history.seen),
+    }
 
 
 def _predicted(beliefs: Beliefs, chosen: Sequence[tuple[Proposal, float]]) -> list[Proposal]:

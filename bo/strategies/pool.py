@@ -8,7 +8,7 @@ import numpy as np
 
 from bo.pareto import ranked
 from bo.records import History, Proposal, Trial
-from bo.strategies.model_based import Source
+from bo.strategies.model_based import GENERATED, Source
 from bo.surrogate import Generator, GraphScore
 from graphs.archgraph import ArchGraph
 from graphs.space import SearchSpace
@@ -58,7 +58,7 @@ def generated(generator: Generator, count: int) -> Source:
     """`count` graphs from the generator, guided by the acquisition."""
 
     def source(_history: History, score: GraphScore, rng: np.random.Generator) -> list[Proposal]:
-        return [Proposal(graph, "generator") for graph in generator.draw(count, score, int(rng.integers(2**31)))]
+        return [Proposal(graph, GENERATED) for graph in generator.draw(count, score, int(rng.integers(2**31)))]
 
     return source
 

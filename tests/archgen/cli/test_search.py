@@ -144,7 +144,7 @@ def test_a_finished_search_answers_again_within_a_second_and_changes_nothing(
         (["--budget", 59_041, "--distinct", "description"], ["has only 59040 descriptions"]),
         (["--task", "coral"], ["unknown task", "'coral'. Did you mean 'cora'?"]),
         (["--strategy", "evolutoin"], ["unknown strategy 'evolutoin'. Did you mean 'evolution'?"]),
-        (["--maximize", "accuracy"], ["unknown metric 'accuracy'. Did you mean", "valid_accuracy"]),
+        (["--maximize", "acuracy"], ["unknown metric 'acuracy'. Did you mean", "accuracy"]),
         (["--batch", 0], ["batch 0", "at least 1"]),
         (["--threads", 0], ["threads 0", "at least 1"]),
         (["--generator-steps", 10], ["strategy 'evolution' has no option 'generator_steps'"]),
