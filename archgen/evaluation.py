@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from bo.campaign import Campaign
+from bo.evaluators.command import FIDELITY, Command
 from bo.evaluators.function import Function
 from bo.evaluators.read_evaluator import read_evaluator
 from bo.executors.executor import Executor, Program
 from bo.executors.inline import InlineExecutor
 from bo.executors.limits import Limits
+from bo.fidelity import Ladder
 from bo.leases import SECONDS, Leases
 from bo.records import Trial
 from bo.runner import run
 from graphs.archgraph import ArchGraph
 from graphs.errors import InvalidOption, unknown_name
+from graphs.tables.table import BenchmarkTable
 
 Evaluate = Callable[[ArchGraph], Mapping[str, Any]]
 EXECUTORS = ("local", "ray")
@@ -112,14 +116,27 @@ def check_evaluation(asked: Evaluation, space: str) -> Evaluators:
     return Evaluators(asked, Function.of(asked.evaluate), limits)
 
 
+def check_fidelities(ladder: Ladder | None, evaluators: Evaluators, lookup: object) -> None:
+    """Raise `InvalidOption` where an evaluator is asked for fidelities that it does not offer."""
+    if ladder is None:
+        return
+    told = ",".join(f"{one:g}" for one in ladder.fidelities)
+    if isinstance(evaluators.program, Command) and not evaluators.program.offers_fidelity:
+        raise InvalidOption(f"fidelities {told}: the command does not say where they go; put {FIDELITY} into it")
+    if isinstance(lookup, BenchmarkTable) and not set(ladder.fidelities) <= set(lookup.fidelities):
+        there = ", ".join(f"{one:g}" for one in lookup.fidelities) or "none"
+        raise InvalidOption(f"fidelities {told}: {lookup.space.name} on {lookup.task} offers {there}")
+
+
 def evaluate_campaign(
     campaign: Campaign,
     asked: Evaluation,
     budget: int,
     lookup: Evaluate | None = None,
     watch: Callable[[Trial], Any] = lambda _: None,
+    cost: float = math.inf,
 ) -> Trial | None:
-    """Run a campaign until `budget` queries are spent; the best trial.
+    """Run a campaign until `budget` queries are spent, or `cost`; the best trial.
 
     Args:
         campaign: from `archgen.session.open_campaign`, shared if the evaluation says so.
@@ -127,19 +144,33 @@ def evaluate_campaign(
         budget: queries in all, those of earlier and of other processes included.
         lookup: the table, where the user gave no evaluator.
         watch: called with each trial that has ended.
+        cost: in the unit that the evaluator reports as the metric `cost`.
 
     Raises:
         InvalidOption, UnknownName: see `check_evaluation` and `Evaluators.open`.
         StoreError: the store cannot be read or written; run it again to go on.
     """
     evaluators = check_evaluation(asked, campaign.space.name)
+    check_fidelities(campaign.ladder, evaluators, lookup)
     if evaluators.program is None and not asked.share:
         assert lookup is not None, "without a program of the user's there is a table"
-        return campaign.run(lookup, budget, watch)
+        return campaign.run(lookup, budget, watch, cost)
     leases = Leases(campaign.store, asked.lease)
     if not asked.share:
         leases.clear()  # whoever held any of them is gone, since this process has the campaign to itself
-    return run(campaign, evaluators.open(lookup), budget, leases, watch)
+    return run(campaign, evaluators.open(lookup), budget, leases, watch, cost=cost)
+
+
+def read_fidelities(text: str) -> tuple[float, ...]:
+    """Fidelities separated by commas; none of nothing.
+
+    Raises:
+        InvalidOption: one that is no number.
+    """
+    try:
+        return tuple(float(part) for part in text.split(",")) if text.strip() else ()
+    except ValueError as error:
+        raise InvalidOption(f"fidelities {text!r}: expected numbers separated by commas, such as 12,200") from error
 
 
 def read_size(text: str) -> int:

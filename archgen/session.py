@@ -24,6 +24,7 @@ from archgen.strategies import (
 )
 from archgen.warm_start import read_prior
 from bo.campaign import Campaign, identifier
+from bo.fidelity import KEEP, Ladder
 from bo.lock import hold
 from bo.prior import digest
 from bo.records import CampaignConfig, History, Proposal
@@ -57,6 +58,8 @@ def open_campaign(
     subject_to: str | Sequence[str] = (),
     acquisition: str | None = None,
     warm_start: Path | str | None = None,
+    fidelities: Sequence[float] = (),
+    keep: float | None = None,
     batch: int = 1,
     threads: int = 1,
     distinct: Literal["network", "description"] = "network",
@@ -81,6 +84,9 @@ def open_campaign(
         acquisition: how a model-based strategy values candidates, one of `bo.acquisition_names.ACQUISITIONS`.
         warm_start: a file of labels or the directory of an earlier campaign, whose measurements of the same metrics
             count as known.
+        fidelities: rising numbers, such as epochs, at which every candidate is measured in turn while it is promising;
+            in full at once unless given.
+        keep: the share that goes on from one to the next; a third unless given.
         batch: candidates a step.
         threads: threads for the numeric libraries.
         distinct: evaluate each network once, or each description once.
@@ -113,6 +119,7 @@ def open_campaign(
         "generator_steps": generator_steps,
         "acquisition": acquisition,
         "warm_start": digest(prior) if prior else None,
+        **_ladder(fidelities, keep),
     }
     options = {name: value for name, value in asked.items() if value is not None}
     first, *others = goals.objectives
@@ -191,6 +198,15 @@ def _own_goals(
     if not maximize and not minimize:
         raise InvalidOption("an evaluator of your own needs a goal; add --maximize METRIC or --minimize METRIC")
     return read_goals(maximize, minimize, subject_to, ""), {}
+
+
+def _ladder(fidelities: Sequence[float], keep: float | None) -> dict[str, str]:
+    """As options of a campaign."""
+    if fidelities:
+        return Ladder(tuple(map(float, fidelities)), KEEP if keep is None else keep).options()
+    if keep is not None:
+        raise InvalidOption(f"keep {keep:g} is of use with several fidelities only; name them, such as 12,200")
+    return {}
 
 
 def _listed(names: str | Sequence[str]) -> tuple[str, ...]:

@@ -69,6 +69,8 @@ def check_options(config: CampaignConfig) -> None:
             f"choose one of {', '.join(SEVERAL)}"
         )
     for name, value in config.options.items():
+        if name in ("fidelities", "keep"):
+            continue
         users = {"generator_steps": ("archgen",), "acquisition": POOLED, "warm_start": POOLED}.get(name, ())
         if config.strategy not in users:
             raise InvalidOption(f"strategy {config.strategy!r} has no option {name!r}; leave it out")

@@ -14,6 +14,7 @@ from gpytorch.distributions import MultivariateNormal
 from jaxtyping import Float
 from torch import Tensor
 
+from bo.fidelity import guessed
 from bo.finite_model import FiniteModel, independent
 from bo.records import History, Trial
 from bo.strategies.early_exit import Cost
@@ -130,6 +131,8 @@ class Beliefs:
 def fit_beliefs(history: History, surrogate: Callable[[], Surrogate], costs: Mapping[str, Cost]) -> Beliefs:
     """Learn from everything that has been measured; metrics in `costs` are computed and not learned.
 
+    Trials that were stopped count with the value that they are guessed to have had in full, see `bo.fidelity`.
+
     Args:
         history: at least two trials have been measured.
         surrogate: makes an untrained surrogate.
@@ -138,7 +141,7 @@ def fit_beliefs(history: History, surrogate: Callable[[], Surrogate], costs: Map
     directions = {one.metric: 1.0 if one.maximize else -1.0 for one in history.objectives}
     for condition in history.constraints:
         directions.setdefault(condition.name, 1.0 if condition.operator == ">=" else -1.0)
-    outputs = [_output(history.learned, name, sign, surrogate, costs.get(name)) for name, sign in directions.items()]
+    outputs = [_output(history, name, sign, surrogate, costs.get(name)) for name, sign in directions.items()]
     places = {output.metric: place for place, output in enumerate(outputs)}
     bounds = [
         Bound(
@@ -156,14 +159,14 @@ def fit_beliefs(history: History, surrogate: Callable[[], Surrogate], costs: Map
     return Beliefs(tuple(outputs), len(history.objectives), tuple(bounds))
 
 
-def _output(
-    done: Sequence[Trial], name: str, sign: float, surrogate: Callable[[], Surrogate], cost: Cost | None
-) -> Output:
-    gains = np.array([sign * trial.metrics[name] for trial in done])
+def _output(history: History, name: str, sign: float, surrogate: Callable[[], Surrogate], cost: Cost | None) -> Output:
+    known = [(trial, trial.metrics[name]) for trial in history.learned]
     if cost is not None:
+        gains = np.array([sign * value for _, value in known])
         return Output(name, sign, cost=cost, center=float(gains.mean()), width=float(gains.std()) or 1.0)
+    known += guessed(history, name)
     model = surrogate()
-    model.fit([trial.graph for trial in done], gains)
+    model.fit([trial.graph for trial, _ in known], np.array([sign * value for _, value in known]))
     return Output(name, sign, model)
 
 

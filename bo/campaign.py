@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sqlalchemy.engine import Connection
 
-from bo.outcome import failed, measured, raised
+from bo.fidelity import call, ladder_of
+from bo.outcome import Failed, Measured, conclude, failed, measured, raised
 from bo.pareto import front, non_dominated
 from bo.prior import KEY, prior_from_rows, prior_to_rows
 from bo.records import CampaignConfig, Failure, History, Objective, Proposal, Trial
@@ -23,8 +24,8 @@ from graphs.space import SearchSpace
 if TYPE_CHECKING:
     import pandas as pd
 
-Evaluator = Callable[[ArchGraph], Mapping[str, float]]
-"""Trains or looks up an architecture and returns its metrics; the objective's must be among them."""
+Evaluator = Callable[..., Mapping[str, float]]
+"""Trains or looks up an architecture and returns its metrics; the goals must be among them."""
 
 
 class Campaign:
@@ -68,6 +69,7 @@ class Campaign:
             )
         self.space, self.config, self.store, self.strategy = space, config, store, strategy
         self.costs = dict(costs or {})
+        self.ladder = ladder_of(config.options)
         self.reference: dict[str, float] = store.read_meta("reference") or {}
         self.prior = prior_from_rows(store.read_meta(KEY) or ())
         self._trials = {trial.number: trial for trial in store.trials()}
@@ -141,24 +143,41 @@ class Campaign:
         """
         return self._end(failed(trial, reason, failure))
 
-    def run(self, evaluate: Evaluator, budget: int, watch: Callable[[Trial], Any] = lambda _: None) -> Trial | None:
-        """Ask, evaluate and tell until `budget` queries are spent or the space is exhausted.
+    def run(
+        self,
+        evaluate: Evaluator,
+        budget: int,
+        watch: Callable[[Trial], Any] = lambda _: None,
+        cost: float = math.inf,
+    ) -> Trial | None:
+        """Ask, evaluate and tell until `budget` queries or `cost` are spent or the space is exhausted.
 
         Args:
-            evaluate: what a candidate is given to; its exceptions become failed trials.
+            evaluate: what a candidate is given to; its exceptions become failed trials. A campaign with fidelities says
+                at which to measure, as the keyword `fidelity`.
             budget: queries in all, those of earlier processes included.
             watch: called with each trial that has ended.
+            cost: in the unit that the evaluator reports as the metric `cost`.
 
         Returns:
             The best trial, or None where every one failed.
         """
-        while (left := budget - self.spent) > 0:
-            trials = self.ask(min(self.config.batch, left))
+        while not self.finished(budget, cost):
+            trials = self.ask(min(self.config.batch, budget - self.spent))
             if not trials:
                 break
             for trial in trials:
                 watch(self._evaluate(evaluate, trial))
         return self.best()
+
+    def finished(self, budget: int, cost: float = math.inf) -> bool:
+        """Whether so many queries have ended, or have cost so much."""
+        return self.spent >= budget or self.cost >= cost
+
+    @property
+    def cost(self) -> float:
+        """What the queries that have ended took, in the unit that the evaluator reports; 0 where it reports none."""
+        return math.fsum(trial.cost or 0.0 for trial in self._trials.values() if trial.status != "pending")
 
     @property
     def spent(self) -> int:
@@ -222,14 +241,33 @@ class Campaign:
         """Take up a trial that has ended and is written already."""
         self._trials[trial.number] = trial
 
+    def conclude(self, trial: Trial, outcome: Measured | Failed, fidelity: float | None = None) -> Trial:
+        """What becomes of a candidate that was evaluated, at a fidelity where there are several; not written yet.
+
+        Returns:
+            The trial as it ended, or still pending where it is to be measured at the next fidelity.
+        """
+        ended = conclude(trial, outcome, self.config.goals, self.costs)
+        if self.ladder is None or fidelity is None or ended.status != "done":
+            return ended
+        return self.ladder.climb(self.history, trial, ended, fidelity)
+
+    def next_fidelity(self, fidelity: float | None) -> float | None:
+        """At what a promising candidate is measured after `fidelity`."""
+        return None if self.ladder is None or fidelity is None else self.ladder.after(fidelity)
+
     def _evaluate(self, evaluate: Evaluator, trial: Trial) -> Trial:
-        try:
-            return self.tell(trial, evaluate(trial.graph))
-        except StoreError:
-            raise
-        except Exception as error:  # whatever a user's training raises must not end the campaign
-            told = raised(error)
-            return self.fail(trial, told.reason, told.failure)
+        fidelity = None if self.ladder is None else self.ladder.fidelities[0]
+        while trial.status == "pending":
+            try:
+                outcome: Measured | Failed = Measured(call(evaluate, trial.graph, fidelity))
+            except StoreError:
+                raise
+            except Exception as error:  # whatever a user's training raises must not end the campaign
+                outcome = raised(error)
+            trial = self.conclude(trial, outcome, fidelity)
+            fidelity = self.next_fidelity(fidelity) if trial.status == "pending" else None
+        return self._end(trial)
 
     def _end(self, trial: Trial) -> Trial:
         self.store.tell(trial)

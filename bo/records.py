@@ -155,6 +155,10 @@ class History:
         return tuple(trial for trial in self.trials if trial.status == "pending")
 
     @cached_property
+    def stopped(self) -> tuple[Trial, ...]:
+        return tuple(trial for trial in self.trials if trial.status == "stopped")
+
+    @cached_property
     def ended(self) -> tuple[Trial, ...]:
         """The queries spent."""
         return tuple(trial for trial in self.trials if trial.status != "pending")

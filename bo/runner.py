@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any
 from bo.campaign import Campaign
 from bo.executors.executor import Answer, Executor
 from bo.leases import Leases
-from bo.outcome import Failed, Lost, Measured, conclude
+from bo.outcome import Failed, Lost, failed
 from bo.records import Trial
 from graphs.errors import LeaseLost
 
@@ -29,8 +30,10 @@ def run(
     leases: Leases,
     watch: Watch = lambda _: None,
     step: int | None = None,
+    cost: float = math.inf,
 ) -> Trial | None:
-    """Ask, evaluate and tell until `budget` queries have ended, in all processes that share the campaign.
+    """Ask, evaluate and tell until `budget` queries have ended, in all processes that share the campaign, or until they
+    have cost `cost`.
 
     As soon as an evaluation ends the next one begins, so proposals are made while others are pending. However this is
     left, evaluations are ended and candidates given back.
@@ -41,12 +44,13 @@ def run(
         budget: queries in all, those of earlier and other processes included.
         leases: this process's, on the campaign's store.
         watch: called with each trial that has ended, here or elsewhere.
+        cost: in the unit that the evaluator reports.
         step: candidates proposed at once; `campaign.config.batch` unless given, and more where more workers are free.
 
     Returns:
         The best trial, or None where every one failed.
     """
-    round_ = _Run(campaign, executor, budget, leases, watch, step or campaign.config.batch)
+    round_ = _Run(campaign, executor, budget, leases, watch, step or campaign.config.batch, cost)
     with leases.beating():
         try:
             while not round_.finished():
@@ -65,8 +69,11 @@ class _Run:
     leases: Leases
     watch: Watch
     step: int
+    cost: float
     attempts: dict[int, int] = field(default_factory=dict)
     """The candidates that are being evaluated here, and for which time."""
+    climbing: dict[int, tuple[Trial, float | None]] = field(default_factory=dict)
+    """Those candidates with what lower rungs have told of them, and the fidelity at which they are measured."""
     barren: int = -1
     """Queries that had ended when the strategy last had nothing to propose."""
 
@@ -74,7 +81,8 @@ class _Run:
         """Whether the budget is spent, or the space exhausted with nothing left to wait for."""
         self._refresh()
         campaign = self.campaign
-        return campaign.spent >= self.budget or (campaign.spent == self.barren and not campaign.history.pending)
+        exhausted = campaign.spent == self.barren and not campaign.history.pending
+        return campaign.finished(self.budget, self.cost) or exhausted
 
     def fill(self) -> None:
         """Give free workers what is pending, and new proposals where nothing is."""
@@ -134,21 +142,33 @@ class _Run:
             self._end(trial, Failed("worker_lost", told))
             return
         self.attempts[number] = attempt
-        self.executor.submit(number, trial.graph)
+        ladder = self.campaign.ladder
+        self._begin(trial, None if ladder is None else ladder.fidelities[0])
+
+    def _begin(self, trial: Trial, fidelity: float | None) -> None:
+        self.climbing[trial.number] = trial, fidelity
+        self.executor.submit(trial.number, trial.graph, fidelity)
 
     def _note(self, answer: Answer) -> None:
         attempt = self.attempts.pop(answer.key)
-        trial, outcome = self.campaign.trial(answer.key), answer.outcome
+        (trial, fidelity), outcome = self.climbing.pop(answer.key), answer.outcome
         if isinstance(outcome, Lost) and attempt < ATTEMPTS:
             self.leases.give_back(answer.key, lost=True)
         elif isinstance(outcome, Lost):
             told = f"{ATTEMPTS} workers vanished with it, the last one so: {outcome.reason}"
             self._end(trial, Failed("worker_lost", told))
         else:
-            self._end(trial, outcome)
+            ended = self.campaign.conclude(trial, outcome, fidelity)
+            if ended.status == "pending":
+                self.attempts[answer.key] = attempt
+                self._begin(ended, self.campaign.next_fidelity(fidelity))
+            else:
+                self._write(ended)
 
-    def _end(self, trial: Trial, outcome: Measured | Failed) -> None:
-        ended = conclude(trial, outcome, self.campaign.config.goals, self.campaign.costs)
+    def _end(self, trial: Trial, failure: Failed) -> None:
+        self._write(failed(trial, failure.reason, failure.failure))
+
+    def _write(self, ended: Trial) -> None:
         if self.leases.end(ended):
             self.campaign.note(ended)
             self.watch(ended)

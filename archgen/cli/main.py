@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import sys
 import traceback
@@ -105,6 +106,14 @@ def search(
     warm_start: Annotated[
         Path | None, typer.Option(help="Labels to begin with: a CSV file, JSON lines, or a campaign's directory.")
     ] = None,
+    fidelities: Annotated[
+        str | None,
+        typer.Option(metavar="LOW,...,FULL", help="Measure at each in turn, such as 12,200 epochs, while promising."),
+    ] = None,
+    keep: Annotated[float | None, typer.Option(help="The share that goes on to the next fidelity; a third.")] = None,
+    cost: Annotated[
+        float | None, typer.Option(help="Stop when the queries have cost so much, in the unit of the evaluator.")
+    ] = None,
     batch: Annotated[int, typer.Option(help="Candidates a step.")] = 1,
     threads: Threads = 1,
     distinct: Unique = Distinct.network,
@@ -132,7 +141,7 @@ def search(
 ) -> None:
     """Search a benchmark, or with an evaluator of your own. The same command goes on with what was interrupted."""
     from archgen.cli.search import Search, run_search
-    from archgen.evaluation import Evaluation
+    from archgen.evaluation import Evaluation, read_fidelities
 
     order = Search(
         space=space,
@@ -146,6 +155,9 @@ def search(
         subject_to=tuple(subject_to or ()),
         acquisition=acquisition,
         warm_start=warm_start,
+        fidelities=read_fidelities(fidelities or ""),
+        keep=keep,
+        cost=math.inf if cost is None else cost,
         batch=batch,
         threads=threads,
         distinct=distinct.value,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -13,9 +14,10 @@ from archgen.cli.inspect import describe, summarise
 from archgen.cli.live import LiveView
 from archgen.cli.standing import standing_lines
 from archgen.cli.views import logged_run, note_run, refresh_report, wandb_project
-from archgen.evaluation import TABLE, Evaluation, check_evaluation, evaluate_campaign
+from archgen.evaluation import TABLE, Evaluation, check_evaluation, check_fidelities, evaluate_campaign
 from archgen.session import open_campaign
 from bo.campaign import Campaign
+from bo.fidelity import Ladder
 from bo.lock import VIEWS, try_hold
 from bo.records import Trial
 from bo.wandb_run import Mode, require_login
@@ -46,6 +48,9 @@ class Search:
     distinct: Literal["network", "description"]
     generator_steps: int | None
     wandb_mode: Mode
+    fidelities: tuple[float, ...] = ()
+    keep: float | None = None
+    cost: float = math.inf
     evaluation: Evaluation = TABLE
     store: str | None = None
 
@@ -61,6 +66,7 @@ def run_search(search: Search, as_json: bool) -> None:
     evaluators = check_evaluation(search.evaluation, search.space)
     table = load_table(search.space, search.task) if evaluators.program is None and search.task else None
     check_budget(get_space(search.space), budget, search.distinct)
+    check_fidelities(Ladder(search.fidelities) if search.fidelities else None, evaluators, table)
     if wandb_mode == "online":
         require_login()
     with LiveView(budget) as live, _open(search, live) as campaign, try_hold(folder, VIEWS) as leads:
@@ -75,7 +81,7 @@ def run_search(search: Search, as_json: bool) -> None:
             live.trial(campaign, trial)
             view.log(campaign.history, trial, campaign.reference)
 
-        evaluate_campaign(campaign, search.evaluation, budget, table, watch)
+        evaluate_campaign(campaign, search.evaluation, budget, table, watch, search.cost)
         live.note("writing the report")
         report = refresh_report(campaign, folder)
         view.finish(campaign.space, campaign.history, campaign.reference, report)
@@ -97,6 +103,8 @@ def _open(search: Search, live: LiveView) -> AbstractContextManager[Campaign]:
         subject_to=search.subject_to,
         acquisition=search.acquisition,
         warm_start=search.warm_start,
+        fidelities=search.fidelities,
+        keep=search.keep,
         batch=search.batch,
         threads=search.threads,
         distinct=search.distinct,

@@ -14,6 +14,7 @@ from graphs.errors import InvalidOption
 from graphs.graph_json import graph_to_json
 
 GRAPH = "{graph}"
+FIDELITY = "{fidelity}"
 _TAIL = 1 << 20  # bytes of output in which the last line must be
 
 
@@ -23,17 +24,22 @@ class Command:
 
     Args:
         arguments: program and arguments; `{graph}` in them becomes the path of a file in the form of
-            `graphs.graph_json`.
+            `graphs.graph_json`, and `{fidelity}` the number that says how well to measure.
         space: the space's name, which that file tells.
     """
 
     arguments: tuple[str, ...]
     space: str
 
-    def begin(self, graph: ArchGraph, folder: Path) -> list[str]:
+    def begin(self, graph: ArchGraph, folder: Path, fidelity: float | None = None) -> list[str]:
         path = folder / "graph.json"
         path.write_text(graph_to_json(graph, self.space) + "\n", encoding="utf-8")
-        return [argument.replace(GRAPH, str(path)) for argument in self.arguments]
+        told = "" if fidelity is None else f"{fidelity:g}"
+        return [argument.replace(GRAPH, str(path)).replace(FIDELITY, told) for argument in self.arguments]
+
+    @property
+    def offers_fidelity(self) -> bool:
+        return any(FIDELITY in argument for argument in self.arguments)
 
     def answer(self, folder: Path) -> Measured | Failed:
         line = _last_line(folder / "stdout")

@@ -22,7 +22,7 @@ Evaluate = Callable[[ArchGraph], Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Function:
-    """A function of a graph that returns metrics.
+    """A function of a graph that returns metrics; how well to measure is the keyword `fidelity`.
 
     Args:
         pickled: the function.
@@ -45,9 +45,10 @@ class Function:
                 "open files, locks and connections inside the function"
             ) from error
 
-    def begin(self, graph: ArchGraph, folder: Path) -> list[str]:
+    def begin(self, graph: ArchGraph, folder: Path, fidelity: float | None = None) -> list[str]:
         (folder / function_child.FUNCTION).write_bytes(self.pickled)
-        (folder / function_child.GRAPH).write_bytes(cloudpickle.dumps(graph))
+        keywords = {} if fidelity is None else {"fidelity": fidelity}
+        (folder / function_child.GRAPH).write_bytes(cloudpickle.dumps((graph, keywords)))
         (folder / function_child.PATH).write_text(json.dumps(sys.path))
         return [sys.executable, "-P", function_child.__file__, str(folder)]
 

@@ -20,7 +20,8 @@ def main(folder: Path) -> None:
     sys.path[:] = json.loads((folder / PATH).read_text())
     try:
         function = pickle.loads((folder / FUNCTION).read_bytes())
-        returned = function(pickle.loads((folder / GRAPH).read_bytes()))
+        graph, keywords = pickle.loads((folder / GRAPH).read_bytes())
+        returned = function(graph, **keywords)
     except Exception as error:  # whatever it is, the campaign is to know
         traceback.print_exc()
         answer: dict[str, object] = {"raised": f"{type(error).__name__}: {error}"}

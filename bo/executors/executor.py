@@ -25,8 +25,12 @@ class Executor(Protocol):
     capacity: int
     """Evaluations at once."""
 
-    def submit(self, key: int, graph: ArchGraph) -> None:
-        """Begin an evaluation; at most `capacity` of them run. Whatever becomes of it is answered by `wait`."""
+    def submit(self, key: int, graph: ArchGraph, fidelity: float | None = None) -> None:
+        """Begin an evaluation; at most `capacity` of them run. Whatever becomes of it is answered by `wait`.
+
+        Args:
+            fidelity: how well to measure, such as epochs, for an evaluator that offers it.
+        """
 
     def wait(self, seconds: float) -> list[Answer]:
         """The evaluations that ended since the last call; waits for the first one, at most this long."""
@@ -39,7 +43,7 @@ class Executor(Protocol):
 class Program(Protocol):
     """What evaluates a graph in a process of its own."""
 
-    def begin(self, graph: ArchGraph, folder: Path) -> list[str]:
+    def begin(self, graph: ArchGraph, folder: Path, fidelity: float | None = None) -> list[str]:
         """Write what the process needs into an empty folder; its command line."""
 
     def answer(self, folder: Path) -> Measured | Failed:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bo.executors.executor import Answer
+from bo.fidelity import call
 from bo.outcome import Measured, Outcome, raised
 from graphs.archgraph import ArchGraph
 
@@ -14,17 +15,18 @@ class InlineExecutor:
     """Calls a function as soon as it is given a candidate.
 
     Args:
-        function: gives an architecture's metrics; its exceptions are failures of the candidate.
+        function: gives an architecture's metrics, at a fidelity where one is asked for as a keyword; its exceptions are
+            failures of the candidate.
     """
 
-    def __init__(self, function: Callable[[ArchGraph], Mapping[str, Any]]) -> None:
+    def __init__(self, function: Callable[..., Mapping[str, Any]]) -> None:
         self.capacity = 1
         self._function = function
         self._answers: list[Answer] = []
 
-    def submit(self, key: int, graph: ArchGraph) -> None:
+    def submit(self, key: int, graph: ArchGraph, fidelity: float | None = None) -> None:
         try:
-            outcome: Outcome = Measured(self._function(graph))
+            outcome: Outcome = Measured(call(self._function, graph, fidelity))
         except Exception as error:  # whatever a user's function raises must not end the campaign
             outcome = raised(error)
         self._answers.append(Answer(key, outcome))

@@ -30,8 +30,8 @@ class LocalExecutor:
         self._threads: set[threading.Thread] = set()
         self._guard = Guard()
 
-    def submit(self, key: int, graph: ArchGraph) -> None:
-        thread = threading.Thread(target=self._evaluate, args=(key, graph), name=f"evaluation {key}", daemon=True)
+    def submit(self, key: int, graph: ArchGraph, fidelity: float | None = None) -> None:
+        thread = threading.Thread(target=self._evaluate, args=(key, graph, fidelity), daemon=True)
         self._threads = {one for one in self._threads if one.is_alive()} | {thread}
         thread.start()
 
@@ -52,10 +52,11 @@ class LocalExecutor:
             thread.join()
         self._guard.close()
 
-    def _evaluate(self, key: int, graph: ArchGraph) -> None:
+    def _evaluate(self, key: int, graph: ArchGraph, fidelity: float | None) -> None:
         """An exception that `evaluate` did not foresee is an answer, too, for nobody else would give one."""
         try:
-            self._answers.put(Answer(key, evaluate(self._program, graph, self._limits, self._stop, self._guard.notice)))
+            outcome = evaluate(self._program, graph, self._limits, self._stop, self._guard.notice, fidelity)
+            self._answers.put(Answer(key, outcome))
         except OSError as error:  # no room for its folder, no more processes: the machine's trouble, whoever is next
             self._answers.put(error)
         except Exception as error:

@@ -28,17 +28,23 @@ Notice = Callable[[str, int], None]
 
 
 def evaluate(
-    program: Program, graph: ArchGraph, limits: Limits, stop: threading.Event, notice: Notice = lambda *_: None
+    program: Program,
+    graph: ArchGraph,
+    limits: Limits,
+    stop: threading.Event,
+    notice: Notice = lambda *_: None,
+    fidelity: float | None = None,
 ) -> Outcome:
     """Run a program on a graph; nothing of it is left running afterwards, and whatever it does is an outcome.
 
     Args:
         stop: ends it early; its outcome is then not of interest.
         notice: see `Notice`.
+        fidelity: told to the program.
     """
     with tempfile.TemporaryDirectory(prefix="archgen-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        command = program.begin(graph, folder)
+        command = program.begin(graph, folder, fidelity)
         try:
             process = _start(command, folder)
         except (FileNotFoundError, PermissionError) as error:

@@ -48,8 +48,8 @@ class RayExecutor:
         self._task = ray.remote(num_cpus=cpus, max_retries=0)(_evaluate)
         self._keys: dict[Any, int] = {}
 
-    def submit(self, key: int, graph: ArchGraph) -> None:
-        self._keys[self._task.remote(self._program, self._limits, graph)] = key
+    def submit(self, key: int, graph: ArchGraph, fidelity: float | None = None) -> None:
+        self._keys[self._task.remote(self._program, self._limits, graph, fidelity)] = key
 
     def wait(self, seconds: float) -> list[Answer]:
         if not self._keys:
@@ -77,10 +77,10 @@ class RayExecutor:
         return outcome
 
 
-def _evaluate(program: Program, limits: Limits, graph: ArchGraph) -> Outcome:
+def _evaluate(program: Program, limits: Limits, graph: ArchGraph, fidelity: float | None) -> Outcome:
     """The task: as on one machine; when Ray kills its worker, the evaluation ends with it."""
     try:
-        return evaluate(program, graph, limits, threading.Event(), _guard().notice)
+        return evaluate(program, graph, limits, threading.Event(), _guard().notice, fidelity)
     except OSError as error:
         return Lost(f"{type(error).__name__}: {error}")
 

@@ -39,7 +39,7 @@ class Scripted(Executor):
         self.running: dict[int, ArchGraph] = {}
         self.most = 0
 
-    def submit(self, key: int, graph: ArchGraph) -> None:
+    def submit(self, key: int, graph: ArchGraph, fidelity: float | None = None) -> None:
         assert key not in self.running
         self.running[key] = graph
         self.most = max(self.most, len(self.running))
