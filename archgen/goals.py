@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
 from bo.pareto import hypervolume, nadir
 from bo.records import Objective
@@ -88,6 +88,12 @@ def table_hypervolume(table: BenchmarkTable, goals: Goals, point: Sequence[float
     signs = [1.0 if one.maximize else -1.0 for one in goals.objectives]
     columns = [sign * table.column(one.metric)[kept] for sign, one in zip(signs, goals.objectives, strict=True)]
     return hypervolume(np.stack(columns, axis=1), point)
+
+
+def kept_values(table: BenchmarkTable, goals: Goals) -> Float[np.ndarray, " n"]:
+    """The first objective of the rows that keep the bounds."""
+    kept: Float[np.ndarray, " n"] = table.column(goals.objectives[0].metric)[_kept(table, goals.constraints)]
+    return kept
 
 
 def _kept(table: BenchmarkTable, constraints: Sequence[Condition]) -> Bool[np.ndarray, " n"]:

@@ -130,7 +130,7 @@ def picture(graph: ArchGraph) -> np.ndarray:
 def _copy(store: Store, folder: Path) -> list[Path]:
     """A copy of the store's file in `folder`; nothing where a database server keeps the campaign."""
     path = Path(store.path)
-    if not path.is_file():
+    if not path.is_file() or path.suffix != ".sqlite":
         return []
     kept = folder / path.name
     with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(kept)) as copy:

@@ -11,10 +11,10 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.table import Table
 
-from archgen.cli.bench_summary import Curve, plot_regret, summarise, write_curves, write_rows
+from archgen.cli.bench_summary import CHANCES, Curve, chance, plot_regret, summarise, write_curves, write_rows
 from archgen.cli.parallel import in_parallel
 from archgen.cli.search import check_budget
-from archgen.goals import Goals, read_goals, table_hypervolume, table_reference
+from archgen.goals import Goals, kept_values, read_goals, table_hypervolume, table_reference
 from archgen.session import open_campaign
 from archgen.strategies import check_strategy, ensure_generator
 from bo.lock import hold
@@ -157,6 +157,10 @@ def _write(bench: Bench, task: str, curves: list[Curve]) -> dict[str, Any]:
     first, *others = goals.objectives
     mean, sign = (None, 1.0) if others else (float(table.column(first.metric).mean()), 1.0 if first.maximize else -1.0)
     rows = [summarise([curve for curve in curves if curve.strategy == name], mean, sign) for name in bench.strategies]
+    if not others:
+        values = kept_values(table, goals)
+        best = float(values.max() if first.maximize else values.min())
+        rows.append(summarise(chance(values, sign, best, bench.budget, range(CHANCES)), mean, sign))
     files = {name: bench.folder / task / name for name in ("summary.csv", "curves.csv", "regret.png")}
     write_rows(files["summary.csv"], rows)
     write_curves(files["curves.csv"], curves)
@@ -174,7 +178,10 @@ def _show(rows: list[dict[str, Any]], title: str) -> None:
     table = Table("strategy", *(f"{mark} queries" for mark in marks), gained, "s a query", box=None, pad_edge=False)
     for row in rows:
         cells = [f"{row[f'regret@{mark}']:.3f} ± {row[f'se@{mark}']:.3f}" for mark in marks]
-        last = f"{row['relative_improvement_%']:+.1f} %" if single else f"{row['reached']:.1f} %"
+        last = f"{row['reached']:.1f} %"
+        if single:
+            low, high = row["improvement_low"], row["improvement_high"]
+            last = f"{row['relative_improvement_%']:+.2f} % [{low:+.2f}, {high:+.2f}]"
         table.add_row(row["strategy"], *cells, last, f"{row['seconds_a_query']:.2f}")
     print(f"\n{title}")
     Console().print(table)

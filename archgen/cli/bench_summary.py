@@ -13,8 +13,14 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from archgen.protocol import improvement_over_random
+
 CONFIDENCE = 1.96
 """Standard errors on each side of a mean's 95 % band."""
+CHANCE = 1912
+"""Sets the draws of random search apart from other chance."""
+CHANCES = 1000
+"""Random searches beside every comparison."""
 FIRST_SHOWN = 10
 """The query whose mean regret sets the plot's height; the first random ones would dwarf the rest."""
 
@@ -55,13 +61,38 @@ def summarise(curves: Sequence[Curve], mean: float | None, sign: float) -> dict[
         row[f"regret@{at}"] = float(regret[:, at - 1].mean())
         row[f"se@{at}"] = standard_error(regret[:, at - 1])
     row["reached"] = float(reached[:, -1].mean())
-    if mean is not None:
-        row["relative_improvement_%"] = float((sign * 100 * (reached[:, -1] - mean) / abs(mean)).mean())
+    if mean is not None and mean > 0:
+        row |= _improvement(reached[:, -1], mean, sign)
     row["from_generator_%"] = 100 * float(
         np.mean([curve.origins.count("generator") / len(curve.origins) for curve in curves])
     )
     row["seconds_a_query"] = float(np.mean([curve.seconds for curve in curves]))
     return row
+
+
+def chance(values: np.ndarray, sign: float, best: float, budget: int, seeds: Sequence[int]) -> list[Curve]:
+    """Random search on a table with the same budget, which needs no campaign: rows drawn without replacement.
+
+    Args:
+        values: of the objective, one a row of those that keep the bounds.
+        sign: 1 where more is better, else -1.
+        best: the best of them.
+    """
+    curves = []
+    for seed in seeds:
+        rng = np.random.default_rng([seed, CHANCE])
+        drawn = sign * rng.permutation(values)[:budget]
+        reached = sign * np.maximum.accumulate(np.pad(drawn, (0, budget - len(drawn)), constant_values=-np.inf))
+        gaps = (sign * (best - reached)).tolist()
+        curves.append(Curve("", "chance", seed, reached.tolist(), gaps, ["random"] * budget, 0.0))
+    return curves
+
+
+def _improvement(reached: np.ndarray, mean: float, sign: float) -> dict[str, float]:
+    """The relative improvement over the mean of the table with its 95 % interval over seeds, see `archgen.protocol`."""
+    found = improvement_over_random(reached, np.array([mean]))
+    low, high = sorted((sign * found.low, sign * found.high))
+    return {"relative_improvement_%": sign * found.value, "improvement_low": low, "improvement_high": high}
 
 
 def standard_error(values: np.ndarray) -> float:

@@ -35,12 +35,20 @@ def test_the_table_is_that_of_the_campaigns(archgen: Run, tmp_path: Path) -> Non
     assert len(stores) == 4
     campaigns = [read_campaign(folder) for folder in stores]
     result = found.json["tasks"]["cora"]
-    for row in result["rows"]:
+    assert [row["strategy"] for row in result["rows"]] == ["random", "evolution", "chance"]
+    for row in result["rows"][:2]:
         mine = [c for c in campaigns if c.config.strategy == row["strategy"]]
         regrets = [c.reference["best"] - c.history.best_so_far()[-1] for c in mine]
         assert {c.config.seed for c in mine} == {0, 1}
         assert row["regret@8"] == pytest.approx(np.mean(regrets))
         assert row["se@8"] == pytest.approx(np.std(regrets, ddof=1) / 2**0.5)
+        gained = [100 * (c.history.best_so_far()[-1] / c.reference["mean"] - 1) for c in mine]
+        assert row["relative_improvement_%"] == pytest.approx(np.mean(gained))
+        assert min(gained) - 1e-9 <= row["improvement_low"] <= row["improvement_high"] <= max(gained) + 1e-9
+    accuracy = np.sort(load_table("nas-bench-graph", "cora").column("valid_accuracy"))
+    places = np.arange(1, len(accuracy) + 1) / len(accuracy)  # of the best of eight draws, nearly without replacement
+    expected = float((accuracy * np.diff(places**8, prepend=0)).sum())
+    assert result["rows"][2]["reached"] == pytest.approx(expected, abs=4 * result["rows"][2]["se@8"])
     with Path(result["curves"]).open() as file:
         assert len(list(csv.DictReader(file))) == 4 * 8
     assert Path(result["plot"]).read_bytes().startswith(b"\x89PNG")
