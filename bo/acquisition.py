@@ -35,7 +35,7 @@ from bo.pareto import measured, ranked, reference_point
 from bo.records import History
 from graphs.archgraph import ArchGraph
 
-MOST = 2000
+MOST = 512
 """Candidates whose joint posterior is looked at: those with the best acquisition when each is taken alone."""
 BASELINE = 64
 """Evaluated trials whose posterior a noisy acquisition compares with: the most promising ones."""
