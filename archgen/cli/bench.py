@@ -175,13 +175,17 @@ def _show(rows: list[dict[str, Any]], title: str) -> None:
     marks = [name.removeprefix("regret@") for name in rows[0] if name.startswith("regret@")]
     single = "relative_improvement_%" in rows[0]
     gained = "improvement" if single else "hypervolume"
-    table = Table("strategy", *(f"{mark} queries" for mark in marks), gained, "s a query", box=None, pad_edge=False)
+    headers = ("strategy", *(f"{mark} queries" for mark in marks), "best found", gained, "s a query")
+    table = Table(*headers, box=None, pad_edge=False)
     for row in rows:
         cells = [f"{row[f'regret@{mark}']:.3f} ± {row[f'se@{mark}']:.3f}" for mark in marks]
         last = f"{row['reached']:.1f} %"
         if single:
             low, high = row["improvement_low"], row["improvement_high"]
             last = f"{row['relative_improvement_%']:+.2f} % [{low:+.2f}, {high:+.2f}]"
-        table.add_row(row["strategy"], *cells, last, f"{row['seconds_a_query']:.2f}")
+        found = f"{row['found_best_%']:.0f} %"
+        if row["found_best_%"]:
+            found += f", by query {row['queries_to_best']:.1f}"
+        table.add_row(row["strategy"], *cells, found, last, f"{row['seconds_a_query']:.2f}")
     print(f"\n{title}")
     Console().print(table)

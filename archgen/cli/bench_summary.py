@@ -49,6 +49,8 @@ class Curve:
 def summarise(curves: Sequence[Curve], mean: float | None, sign: float) -> dict[str, Any]:
     """One strategy's row: regret with its standard error at a half and the whole of the budget, and more.
 
+    `found_best_%` is the share of seeds that end with the best of the table, `queries_to_best` what these took.
+
     Args:
         curves: one a seed.
         mean: of the objective in the table; None for several objectives.
@@ -61,6 +63,9 @@ def summarise(curves: Sequence[Curve], mean: float | None, sign: float) -> dict[
         row[f"regret@{at}"] = float(regret[:, at - 1].mean())
         row[f"se@{at}"] = standard_error(regret[:, at - 1])
     row["reached"] = float(reached[:, -1].mean())
+    found = regret[:, -1] == 0
+    row["found_best_%"] = 100 * float(found.mean())
+    row["queries_to_best"] = float((regret[found] > 0).sum(1).mean() + 1) if found.any() else None
     if mean is not None and mean > 0:
         row |= _improvement(reached[:, -1], mean, sign)
     row["from_generator_%"] = 100 * float(
