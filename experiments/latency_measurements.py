@@ -1,6 +1,7 @@
 """Measure small NAS-Bench-201 networks on this machine, on two devices: eager PyTorch and ONNX Runtime.
 
     python experiments/latency_measurements.py --out measured.csv
+    python experiments/latency_measurements.py --out measured.csv --runtimes eager --threads 1 2
 
 Every network is measured in several passes over all networks, so that a slow spell of the machine hits few passes of
 each. A row is one pass of one network on one runtime: the median of its runs. `latency.py measured` reads the file.
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +29,6 @@ from predictors.latency.measure import RUNTIMES, Measurement, measure, prepare, 
 CHANNELS, CELLS = 16, 1
 """Of the first stage, and of each stage."""
 IMAGE = (1, 3, 32, 32)
-THREADS = 1
 WARMUP, REPEATS = 3, 15
 """Runs of a network in one pass."""
 BLOCK_WARMUP, BLOCK_REPEATS = 20, 200
@@ -42,6 +43,8 @@ def main() -> None:
     parser.add_argument("--graphs", type=int, default=400, help="networks, drawn by chance, each cell once")
     parser.add_argument("--passes", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--runtimes", nargs="+", default=list(RUNTIMES), choices=RUNTIMES)
+    parser.add_argument("--threads", nargs="+", type=int, default=[1], help="each number is a device of its own")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(arguments.seed)
@@ -51,13 +54,14 @@ def main() -> None:
     with arguments.out.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(COLUMNS)
-        for runtime in RUNTIMES:
-            print(this_device(runtime, THREADS), flush=True)
-            columns = dict(enumerate(passes(networks, images, runtime, arguments.passes)))
-            for kind, milliseconds in [*columns.items(), (LOOKUP, look_up(networks, images, runtime))]:
+        for runtime, threads in itertools.product(arguments.runtimes, arguments.threads):
+            print(this_device(runtime, threads), flush=True)
+            device = runtime if threads == 1 else f"{runtime}, {threads} threads"
+            columns = dict(enumerate(passes(networks, images, runtime, threads, arguments.passes)))
+            for kind, milliseconds in [*columns.items(), (LOOKUP, look_up(networks, images, runtime, threads))]:
                 pairs = zip(names, milliseconds, strict=True)
-                rows.writerows([runtime, name, kind, f"{value:.6f}"] for name, value in pairs)
-            print(f"{runtime}: done after {time.perf_counter() - started:.0f} s", flush=True)
+                rows.writerows([device, name, kind, f"{value:.6f}"] for name, value in pairs)
+            print(f"{device}: done after {time.perf_counter() - started:.0f} s", flush=True)
 
 
 def draw(count: int, seed: int) -> list[ArchGraph]:
@@ -68,17 +72,17 @@ def draw(count: int, seed: int) -> list[ArchGraph]:
     return list(found)
 
 
-def passes(networks: Sequence[nn.Module], images: Tensor, runtime: str, count: int) -> list[list[float]]:
+def passes(networks: Sequence[nn.Module], images: Tensor, runtime: str, threads: int, count: int) -> list[list[float]]:
     """A list a pass of one number a network, in milliseconds."""
-    runs = [prepare(network, [images], runtime, THREADS) for network in networks]
-    return [[1000 * float(np.median(timed(run, THREADS, WARMUP, REPEATS))) for run in runs] for _ in range(count)]
+    runs = [prepare(network, [images], runtime, threads) for network in networks]
+    return [[1000 * float(np.median(timed(run, threads, WARMUP, REPEATS))) for run in runs] for _ in range(count)]
 
 
-def look_up(networks: Sequence[nn.Module], images: Tensor, runtime: str) -> list[float]:
+def look_up(networks: Sequence[nn.Module], images: Tensor, runtime: str, threads: int) -> list[float]:
     """Each network's latency as a sum over its blocks, in milliseconds."""
 
     def alone(module: nn.Module, inputs: Sequence[Tensor]) -> Measurement:
-        return measure(module, inputs, runtime=runtime, threads=THREADS, warmup=BLOCK_WARMUP, repeats=BLOCK_REPEATS)
+        return measure(module, inputs, runtime=runtime, threads=threads, warmup=BLOCK_WARMUP, repeats=BLOCK_REPEATS)
 
     table = BlockTable(is_block, alone)
     found = [1000 * table(network, [images]) for network in networks]

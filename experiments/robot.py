@@ -24,6 +24,7 @@ from jaxtyping import Float
 from zero_cost import PUBLISHED, published_table
 
 from graphs.tables.nasbench201 import load_nasbench201
+from predictors.metric_ranks import rank_search
 from predictors.robot import SCALES, ranking, robot, scaled
 
 OBJECTIVE = "cifar10_valid_acc_12ep"
@@ -96,8 +97,12 @@ def report(cells: pd.DataFrame, queries: int, seeds: int) -> None:
         found = [search(cells, setting, queries, seed) for seed in range(seeds)]
         explored = np.mean([one[1] for one in found])
         row(f"RoBoT, {setting}", cells.loc[[one[0] for one in found], list(TESTED)].to_numpy(), f"{explored:.1f}")
+    for pool, names in POOLS.items():
+        found = rank_search(cells[list(names)].to_numpy(), cells[OBJECTIVE].to_numpy().__getitem__, queries)
+        row(f"process on ranks, {pool} metrics", cells.loc[[found.best], list(TESTED)].to_numpy())
     for name, order in baselines(cells):
         row(name, cells.loc[[best_of(cells, order, queries)], list(TESTED)].to_numpy())
+    row("the best objective of all", cells.loc[[int(cells[OBJECTIVE].argmax())], list(TESTED)].to_numpy())
     draws = [np.random.default_rng(seed).permutation(len(cells)) for seed in range(CHANCES)]
     row("random cells of these", cells.loc[[best_of(cells, one, queries) for one in draws], list(TESTED)].to_numpy())
     whole_space(queries)

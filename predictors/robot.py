@@ -8,8 +8,7 @@ the architectures may be of any space.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import final
 
@@ -22,11 +21,10 @@ from gpytorch.mlls import ExactMarginalLogLikelihood
 from jaxtyping import Float, Int
 from scipy.stats import rankdata
 
-from graphs.errors import EvaluationError, InvalidOption, unknown_name
+from graphs.errors import InvalidOption, unknown_name
+from predictors.queries import Objective, answer, sent
 from predictors.targets import GapTransform
 
-Objective = Callable[[int], float]
-"""The number of an architecture, its row in the metrics, to what is maximised."""
 Queries = Generator[int, float | None, tuple[Float[np.ndarray, " m"], int]]
 """Architectures to measure; is sent the values, returns the best weights and how many were explored."""
 SCALES = ("min-max", "log-min-max", "ranks")
@@ -95,15 +93,8 @@ def robot(
         EvaluationError: the objective is not finite.
     """
     search = robot_queries(metrics, budget, seed=seed, scale=scale, iterations=iterations, gap=gap)
-    asked: dict[int, float] = {}
-    value: float | None = None
-    while True:
-        try:
-            place = search.send(value)
-        except StopIteration as end:
-            weights, explored = end.value
-            return RobotResult(tuple(asked), np.array(list(asked.values())), weights, explored)
-        value = asked[place] = _finite(objective, place)
+    asked, (weights, explored) = answer(search, objective)
+    return RobotResult(tuple(asked), np.array(list(asked.values())), weights, explored)
 
 
 def robot_queries(
@@ -138,14 +129,14 @@ def robot_queries(
         weights.append(_next_weights(weights, worth, columns.shape[1], rng, gap))
         place = int(np.argmax(_sums(columns, weights[-1])))
         if place not in asked:
-            asked[place] = _sent((yield place))
+            asked[place] = sent((yield place))
         worth.append(asked[place])
     explored, best = len(asked), weights[int(np.argmax(worth))]
     for place in ranking(columns, best).tolist():
         if len(asked) == budget:
             break
         if place not in asked:
-            asked[place] = _sent((yield place))
+            asked[place] = sent((yield place))
     return best, explored
 
 
@@ -186,19 +177,6 @@ def ranking(columns: Float[np.ndarray, "n m"], weights: Float[np.ndarray, " m"])
 def _sums(columns: Float[np.ndarray, "n m"], weights: Float[np.ndarray, " m"]) -> Float[np.ndarray, " n"]:
     sums = columns @ weights
     return np.where(np.isnan(sums), -np.inf, sums)
-
-
-def _finite(objective: Objective, place: int) -> float:
-    """The objective of an architecture."""
-    value = float(objective(place))
-    if not math.isfinite(value):
-        raise EvaluationError(f"the objective of architecture {place} is {value}, expected a finite number")
-    return value
-
-
-def _sent(value: float | None) -> float:
-    assert value is not None, "each query is answered before the next one"
-    return value
 
 
 def _next_weights(

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -40,3 +41,23 @@ def test_measured(run: Run, first_cells: Cells, tmp_path: Path) -> None:
     assert len(pd.read_csv(file)) == 2 * 14 * 3
     kinds = first_cells(run("latency.py", "measured", str(file), "--seeds", "1", "--labels", "11"))
     assert kinds == ["on", "---", *["eager"] * 5, *["onnx"] * 7]
+
+
+def test_a_number_of_threads_is_a_device(
+    run: Run, first_cells: Cells, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without measuring: on a busy machine two threads wait for each other, hundreds of times as long as they work."""
+    rng, threads, file = np.random.default_rng(0), list[int](), tmp_path / "measured.csv"
+
+    def timed(_: object, count: int, __: int, repeats: int) -> list[float]:
+        threads.append(count)
+        return rng.uniform(0.001, 0.002, repeats).tolist()
+
+    monkeypatch.setattr("predictors.latency.measure.timed", timed)
+    words = ("--runtimes", "eager", "--threads", "1", "2")
+    run("latency_measurements.py", "--out", str(file), "--graphs", "14", "--passes", "2", *words)
+    assert pd.read_csv(file)["runtime"].unique().tolist() == ["eager", "eager, 2 threads"]
+    assert threads == sorted(threads)
+    assert set(threads) == {1, 2}
+    kinds = first_cells(run("latency.py", "measured", str(file), "--seeds", "1", "--labels", "11"))
+    assert kinds == ["on", "---", *["eager"] * 5, *["eager, 2 threads"] * 7]

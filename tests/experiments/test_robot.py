@@ -26,6 +26,8 @@ def test_metrics_are_computed_once_and_searched(run: Run, first_cells: Cells, tm
     pd.testing.assert_frame_equal(after.iloc[:2], before)
     found = run("robot.py", "--scores", str(cache), "--seeds", "1", "--queries", "2")
     assert found[0].startswith("3 cells, best ")
+    words = ("--scores", str(cache), "--seeds", "1", "--queries", "1", "--without-robot")
+    assert run("metric_ranks.py", *words)[1] == "half of the cells"
 
 
 def test_robot_prints_its_table(run: Run, first_cells: Cells) -> None:
@@ -33,3 +35,14 @@ def test_robot_prints_its_table(run: Run, first_cells: Cells) -> None:
     assert methods[0] == "method"
     assert [name for name in methods if name.startswith("RoBoT")] == methods[2:5]
     assert methods[-3:] == ["random cells of these", "random cells of all", "best of the first by MACs of all"]
+
+
+def test_searches_on_subsets_print_how_far_they_are_from_the_best(run: Run, first_cells: Cells) -> None:
+    words = ("--seeds", "2", "--queries", "3", "--without-robot")
+    lines = run("metric_ranks.py", *words)
+    assert [line for line in lines if line.endswith(" cells")] == ["1,000 cells", "half of the cells"]
+    methods = first_cells(lines)
+    assert methods[:4] == ["found by", "---", "process on ranks, six metrics", "process on ranks, nine metrics"]
+    chosen = first_cells(run("metric_ranks.py", *words, "--choose"))
+    assert "the same, nine, noise 0.2" in chosen
+    assert not any("RoBoT" in name for name in chosen)

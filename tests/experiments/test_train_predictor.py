@@ -44,6 +44,15 @@ def test_pretraining_script(tmp_path: Path) -> None:
     assert lines[2].endswith("of 2 |")
 
 
+@pytest.mark.slow
+def test_pretraining_on_scores_too(data_dir: Path, tmp_path: Path) -> None:
+    words = ["--scores", "--labels", "10", "--seeds", "1", "--first-seed", "1000", "--tested", "200", "--steps", "5"]
+    lines = run(tmp_path, "pretraining.py", *words, "--spaces", "nasbench201", data=data_dir).splitlines()
+    assert [cell.strip() for cell in lines[0].split("|")[4:-3]] == ["GNN", "pre-trained GNN", "on scores too"]
+    assert lines[2].endswith("of 1 |")
+    assert "scores are published of nasbench201 alone" in run(tmp_path, "pretraining.py", "--scores", fails=True)
+
+
 def test_noise_aware_script(data_dir: Path, tmp_path: Path) -> None:
     words = ["--labels", "20", "--seeds", "1", "--first-seed", "1000", "--tested", "60", "--steps", "5"]
     lines = run(tmp_path, "noise_aware.py", *words, "--figure", "figure.png", data=data_dir).splitlines()
