@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from archgen.campaign_folder import read_campaign
     from archgen.diffusion.checkpoint import load_generator, save_generator
     from archgen.diffusion.generator import DiffusionGenerator
     from archgen.diffusion.guidance import Guide
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from archgen.generated import Generated
     from archgen.generation import generate
     from archgen.labels import read_labels
-    from archgen.session import open_campaign, read_campaign
+    from archgen.session import open_campaign
     from bo.campaign import Campaign
     from graphs.archgraph import ArchGraph, Op
     from graphs.draw_text import draw_text
@@ -49,7 +50,7 @@ _HOME = {
     "load_generator": "archgen.diffusion.checkpoint",
     "load_table": "graphs.tables.catalogue",
     "open_campaign": "archgen.session",
-    "read_campaign": "archgen.session",
+    "read_campaign": "archgen.campaign_folder",
     "read_labels": "archgen.labels",
     "save_generator": "archgen.diffusion.checkpoint",
     "train_generator": "archgen.diffusion.training",

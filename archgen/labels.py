@@ -14,8 +14,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from archgen.arch_table import COLUMN, Row, columns_of, read_table
+from archgen.campaign_folder import STORE, read_campaign
 from archgen.graph_file import read_graphs
-from archgen.session import STORE, read_campaign
 from graphs.archgraph import ArchGraph
 from graphs.errors import InvalidOption, unknown_name
 from graphs.layout import Layout

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from archgen.campaign_folder import GENERATOR
 from archgen.goals import Goals, read_goals, table_reference
 from archgen.properties import Cost, known_costs
 from archgen.strategies import (
@@ -29,18 +30,15 @@ from bo.lock import hold
 from bo.prior import digest
 from bo.records import CampaignConfig, History, Proposal
 from bo.store import Store
-from bo.store_place import FILE, open_store
+from bo.store_place import open_store
 from bo.strategies.strategy import Strategy
-from graphs.errors import InvalidOption, StoreError
+from graphs.errors import InvalidOption
 from graphs.space import MEMORY, SearchSpace
 from graphs.spaces.catalogue import get_space
 from graphs.tables.catalogue import load_table, tasks_of
 
-STORE = FILE
 OWN = "own"
 """The task's name where the user gave an evaluator and no name."""
-REPORT = "report.html"
-GENERATOR = "generator.safetensors"
 MOST_SEED = 2**63 - 1
 _LOG = logging.getLogger("archgen")
 
@@ -132,19 +130,6 @@ def open_campaign(
         _compare_versions(kept)
         campaign.strategy = _Lazy(campaign, generator or folder / GENERATOR, watch_training, watch_drawing)
         yield campaign
-
-
-def read_campaign(folder: Path | str) -> Campaign:
-    """The campaign in `folder`, for reading, also while another process works on it.
-
-    Raises:
-        StoreError: there is none, or it cannot be read.
-    """
-    store = open_store(Path(folder))
-    config = store.read_config()
-    if config is None:
-        raise StoreError(f"{folder}: the campaign was never begun; run archgen search with this --dir")
-    return Campaign(get_space(config.space), config, store)
 
 
 class _Lazy:

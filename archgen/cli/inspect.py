@@ -11,8 +11,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from archgen.campaign_folder import read_campaign
 from archgen.cli.standing import describe_volume, front_as_dict, readable, standing_as_dict, standing_lines
-from archgen.session import read_campaign
 from bo.campaign import Campaign
 from bo.records import Trial, regret, relative_improvement
 from bo.standing import measure_front

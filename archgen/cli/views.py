@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from archgen.session import REPORT, read_campaign
+from archgen.campaign_folder import REPORT, read_campaign
 from bo.campaign import Campaign
 from bo.lock import hold
 from bo.wandb_run import Mode

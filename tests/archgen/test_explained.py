@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from archgen.campaign_folder import read_campaign
 from archgen.explained import FEWEST, KINDS, explain_best
-from archgen.session import open_campaign, read_campaign
+from archgen.session import open_campaign
 from bo.report import write_report
 from graphs.tables.catalogue import load_table
 from predictors.encodings import LOCAL, PATHWISE

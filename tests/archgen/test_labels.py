@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from archgen import labels as module
+from archgen.campaign_folder import STORE
 from archgen.labels import Labels, fit_predictor, read_labels
-from archgen.session import STORE, open_campaign
+from archgen.session import open_campaign
 from graphs.errors import InvalidOption, StoreError
 from graphs.layout import layout_of
 from graphs.spaces.catalogue import get_space

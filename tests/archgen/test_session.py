@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from archgen.session import STORE, open_campaign, read_campaign
+from archgen.campaign_folder import STORE, read_campaign
+from archgen.session import open_campaign
 from bo.records import Objective
 from graphs.errors import ArchgenError, CampaignBusy, InvalidOption, StoreError, TableError, UnknownName
 from graphs.tables.nas_bench_graph import load_nas_bench_graph
@@ -124,7 +125,8 @@ def test_a_finished_campaign_opens_without_torch(tmp_path: Path) -> None:
     code = f"""
 import sys
 from pathlib import Path
-from archgen.session import open_campaign, read_campaign
+from archgen.campaign_folder import read_campaign
+from archgen.session import open_campaign
 with open_campaign({str(tmp_path)!r}, space="nas-bench-graph", task="cora", strategy="archgen") as campaign:
     campaign.run(None, 1)
 print(read_campaign({str(tmp_path)!r}).spent, "torch" in sys.modules)

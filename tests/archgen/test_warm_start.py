@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from archgen.session import open_campaign, read_campaign
+from archgen.campaign_folder import read_campaign
+from archgen.session import open_campaign
 from graphs.errors import InvalidOption, StoreError, UnknownName
 from graphs.tables.catalogue import load_table
 from graphs.tables.table import BenchmarkTable

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from archgen.campaign_folder import read_campaign
 from archgen.goals import Goals, table_hypervolume
-from archgen.session import read_campaign
 from bo.pareto import hypervolume_so_far, reference_point
 from graphs.tables.catalogue import load_table
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from archgen.session import read_campaign
+from archgen.campaign_folder import read_campaign
 from bo.lock import hold
 from graphs.errors import TableError
 from graphs.graph_json import graph_from_dict

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from archgen.session import read_campaign
+from archgen.campaign_folder import read_campaign
 from archgen.testing.executor import gone
 
 Run = Callable[..., Any]

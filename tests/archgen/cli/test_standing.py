@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from archgen.campaign_folder import read_campaign
 from archgen.cli.live import LiveView
 from archgen.cli.standing import standing_lines
-from archgen.session import read_campaign
 from bo.campaign import Campaign
 from bo.records import CampaignConfig, Failure, Objective
 from bo.store import Store
