@@ -140,7 +140,14 @@ def build_strategy(
 
 
 def _surrogates(space: SearchSpace) -> Callable[[], Surrogate]:
-    """A maker of untrained WLGPs that share what they know of graphs' features."""
+    """A maker of untrained surrogates: on slots where a large space has nothing else, else WLGPs that share what they
+    know of graphs' features."""
+    layout = None if space.enumerable else space.layout()
+    if layout is not None and not layout.wired and not layout.edge_slots:
+        from predictors.slot_surrogate import SlotSurrogate
+
+        return lambda: SlotSurrogate(layout)
+
     from predictors.wl_gp import WLGP, feature_table
 
     table = feature_table(space)

@@ -159,7 +159,9 @@ class SurrogateContract:
     def test_scale_and_unscale_are_inverse_and_rising(self) -> None:
         surrogate, values = self.fitted(), np.sort(self.data()[1])
         scaled = [surrogate.scale(float(value)) for value in values]
-        np.testing.assert_allclose(surrogate.unscale(torch.tensor(scaled)).numpy(), values, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(
+            surrogate.unscale(torch.tensor(scaled, dtype=torch.float64)).numpy(), values, rtol=1e-9, atol=1e-9
+        )
         assert (np.diff(scaled)[np.diff(values) > 1e-9] > 0).all(), "a better value is not larger on the model's scale"
 
     @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
