@@ -327,10 +327,10 @@ def test_tables_have_drawings_of_the_best_alone(tmp_path: Path) -> None:
     assert files["generator.safetensors"].read_bytes() == b"weights"
 
 
-def test_a_store_that_is_no_file_is_not_copied(tmp_path: Path) -> None:
+def test_a_store_that_is_no_file_is_not_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, history, _ = search_fully(tmp_path, 8, watch=False)
     view = WandbView.open(store, tmp_path, "offline")
-    store.path = Path("postgresql://somewhere/campaign")
+    monkeypatch.setattr(Store, "path", property(lambda _: Path("postgresql://somewhere/campaign")))
     view.finish(SPACE, history, REFERENCE)
     assert view.location
     assert not [r for r in read_records(tmp_path) if r.HasField("artifact") and r.artifact.type == "campaign"]

@@ -217,7 +217,7 @@ def test_impossible_data_are_refused(table, values: list[float]) -> None:
         WLGP(table).fit(graphs_of(count, 13), np.array(values, dtype=np.float64))
 
 
-@pytest.mark.parametrize("ask", ["model", "best", "posterior", "marginals", "predict", "group_weights"])
+@pytest.mark.parametrize("ask", ["model", "posterior", "marginals", "predict", "group_weights"])
 def test_nothing_is_answered_before_fit(table, ask: str) -> None:
     model = WLGP(table)
     graphs = [] if ask == "group_weights" else [graphs_of(1, 14)]

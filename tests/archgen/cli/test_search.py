@@ -16,6 +16,7 @@ import pytest
 
 from archgen.campaign_folder import read_campaign
 from bo.lock import hold
+from bo.store_schema import SCHEMA
 from graphs.errors import TableError
 from graphs.graph_json import graph_from_dict
 from graphs.tables.nas_bench_graph import TASKS, load_nas_bench_graph
@@ -209,7 +210,7 @@ class TestRefusedDirectory:
     def test_a_newer_store(self, archgen: Run, snapshot: Snapshot, tmp_path: Path) -> None:
         search(archgen, tmp_path, 3)
         db = sqlite3.connect(tmp_path / "campaign.sqlite")
-        db.execute("UPDATE meta SET value = '2' WHERE key = 'schema'")
+        db.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (str(SCHEMA + 1),))
         db.commit()
         db.close()
         self.refuse(archgen, snapshot, tmp_path, "newer archgen", "upgrade")

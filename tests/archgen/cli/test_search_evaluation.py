@@ -46,9 +46,9 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[object, ...]
 def test_every_way_to_fail_is_kept_and_none_ends_the_search(
     archgen: Run, train: tuple[object, ...], tmp_path: Path
 ) -> None:
-    done = archgen(*train, "--minimize", "size", "--workers", 4, "--budget", 40, "--dir", "own", "--json")
+    done = archgen(*train, "--minimize", "size", "--workers", 4, "--budget", 80, "--dir", "own", "--json")
     assert done.code == 0, done.err
-    assert done.json["queries"] == 40
+    assert done.json["queries"] == 80
     assert done.json["task"] == "own"
     trials = read_campaign(tmp_path / "own").history.trials
     expected = {"gin": "crash", "gat": "timeout", "cheb": "not_finite"}
@@ -58,7 +58,7 @@ def test_every_way_to_fail_is_kept_and_none_ends_the_search(
     assert len(Counter(trial.failure for trial in trials)) == 4
     crashed = next(trial for trial in trials if trial.failure == "crash")
     assert crashed.error == "exit code 1: cannot train this"
-    assert archgen("status", "own", "--json").json["queries"] == 40
+    assert archgen("status", "own", "--json").json["queries"] == 80
 
 
 def test_a_function_of_a_module(archgen: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +108,7 @@ def wait_for(path: Path, lines: int) -> None:
 def test_workers_end_with_the_search_and_the_same_command_goes_on(
     train: tuple[object, ...], tmp_path: Path, end: signal.Signals
 ) -> None:
-    slow = [*train[:3], f"{train[3]} 0.2", *train[4:]]
+    slow = [*train[:3], f"{train[3]} 1.0", *train[4:]]
     arguments = (*slow, "--workers", 3, "--budget", 14, "--dir", "own")
     with start(*arguments) as process:
         wait_for(tmp_path / "begun", 6)

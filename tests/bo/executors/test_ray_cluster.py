@@ -49,6 +49,7 @@ time.sleep(600)
         assert time.monotonic() < until
         time.sleep(0.02)
     evaluation, worker = map(int, (tmp_path / "pids").read_text().split())
+    time.sleep(2)  # until the worker has told its guard of the evaluation, too
     os.kill(worker, signal.SIGKILL)
     found, until = executor.wait(60.0), time.monotonic() + 60
     while not found and time.monotonic() < until:
