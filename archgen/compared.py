@@ -42,13 +42,12 @@ def build_bananas(space: SearchSpace, _config: CampaignConfig, identify: Identif
     return Bananas(space, identify, partial(fit_path_members, Encodings(space)), bounds=bounds)
 
 
-def build_linas(space: SearchSpace, config: CampaignConfig, identify: Identify, bounds: Bounds) -> Strategy:
-    """LINAS on ridges; objectives and constraints that are known costs are computed.
+def build_linas(space: SearchSpace, _config: CampaignConfig, identify: Identify, bounds: Bounds) -> Strategy:
+    """LINAS on ridges; goals among the costs of `bounds` are computed.
 
     Raises:
         InvalidOption: the space has no layout.
     """
-    from archgen.properties import known_costs
     from archgen.row_costs import RowCost, row_cost
     from bo.strategies.linas import Linas, RowScore
     from graphs.layout import layout_of
@@ -58,14 +57,13 @@ def build_linas(space: SearchSpace, config: CampaignConfig, identify: Identify, 
         layout = layout_of(space)
     except InvalidArchitecture as error:
         raise InvalidOption(f"strategy 'linas' learns from slots: {error}; or choose another strategy") from error
-    costs = {name: cost for name, cost in known_costs(space, config.task).items() if name in config.goals}
 
     def score(cost: RowCost) -> RowScore:
         import torch
 
         return lambda rows: cost(torch.from_numpy(rows)).numpy()
 
-    known = {name: score(row_cost(layout, cost)) for name, cost in costs.items()}
+    known = {name: score(row_cost(layout, cost)) for name, cost in bounds.costs.items()}
     return Linas(layout, identify, partial(fit_ridge, layout.sizes), known, bounds=bounds)
 
 

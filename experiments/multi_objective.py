@@ -119,7 +119,7 @@ def compare_hypervolumes(seeds: Sequence[int], queries: int | None) -> None:
 
     problem = Problem(space, evaluate, (Objective(ACCURACY), Objective(MACS, maximize=False)))
     config, identify = problem.config(), space.canonical
-    modelled = build_linas(space, config, identify, UNBOUNDED)
+    modelled = build_linas(space, config, identify, Bounds((), {MACS: known_costs(space, None)[MACS]}))
     strategies = {
         "random": RandomSearch(space, identify),
         "nsga2": build_nsga2(space, config, identify, UNBOUNDED),

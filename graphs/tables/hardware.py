@@ -62,12 +62,25 @@ def load_hardware(file: str = FILES[0], folder: Path | None = None) -> HardwareT
     if file not in FILES:
         raise unknown_name("hardware table", file, FILES)
     path = table_path("the hardware tables need their files", f"{FOLDER}/{file}", folder)
+    cells, names, values = read_cells(path)
+    size, graphs = NasBench201().size, dict.fromkeys(cells)
+    if len(graphs) != size or len(cells) != size or len(values) != len(names):
+        raise TableError(f"{path}: expected {size} different cells, got {len(graphs)}; fetch the file again")
+    values[values == MISSING] = np.nan
+    return HardwareTable(tuple(graphs), dict(zip(names, values, strict=True)))
+
+
+def read_cells(path: Path) -> tuple[tuple[ArchGraph, ...], list[str], np.ndarray]:
+    """The cells of a CSV file, the names of its columns but the first, and a row of values for each of these.
+
+    Raises:
+        TableError: the file cannot be read, or a row is cut short or holds no number.
+    """
     space = NasBench201()
     try:
         with path.open(newline="") as opened:
-            reader = csv.reader(opened)
-            header, *table = list(reader)
-        graphs = {space.parse(row[0]): None for row in table}
+            header, *table = list(csv.reader(opened))
+        cells = tuple(space.parse(row[0]) for row in table)
         values = np.array([[float(cell or "nan") for cell in row[1:]] for row in table]).T
     except OSError as error:
         raise TableError(
@@ -75,10 +88,7 @@ def load_hardware(file: str = FILES[0], folder: Path | None = None) -> HardwareT
         ) from error
     except (csv.Error, IndexError, ValueError, InvalidArchitecture) as error:
         raise TableError(f"{path}: a row is cut short or holds no number ({error}); fetch the file again") from error
-    if len(graphs) != space.size or len(table) != space.size or values.shape[0] != len(header) - 1:
-        raise TableError(f"{path}: expected {space.size} different cells, got {len(graphs)}; fetch the file again")
-    values[values == MISSING] = np.nan
-    return HardwareTable(tuple(graphs), dict(zip(header[1:], values, strict=True)))
+    return cells, header[1:], values
 
 
 def whole_milliseconds(column: Float[np.ndarray, " b"]) -> bool:

@@ -92,3 +92,11 @@ def test_linas_computes_known_costs_exactly() -> None:
     graphs = [space.sample(rng) for _ in range(5)]
     found = strategy.known["macs"](strategy.layout.read(graphs).numpy())
     assert found.tolist() == [space.costs(graph)["macs"] for graph in graphs]
+
+
+def test_with_an_evaluator_of_ones_own_linas_predicts_every_metric() -> None:
+    space = NasBench201()
+    told = CampaignConfig(space.name, "own", "linas", Objective("valid_accuracy"), others=(Objective("params", False),))
+    strategy = build_strategy(space, told, space.canonical, Path("none"))
+    assert isinstance(strategy, Linas)
+    assert strategy.known == {}
