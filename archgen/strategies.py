@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from archgen.diffusion.generator import DiffusionGenerator
     from bo.strategies.model_based import Source
     from bo.surrogate import GraphScore, Surrogate
+    from predictors.feature_table import FeatureTable
 
 STRATEGIES = {
     "random": "uniform draws",
@@ -150,8 +152,16 @@ def _surrogates(space: SearchSpace) -> Callable[[], Surrogate]:
 
     from predictors.wl_gp import WLGP, feature_table
 
-    table = feature_table(space)
+    table = _listed_features(space) if space.enumerable else feature_table(space)
     return lambda: WLGP(table)
+
+
+@lru_cache(maxsize=2)
+def _listed_features(space: SearchSpace) -> FeatureTable:
+    """For all campaigns of a process; it cannot outgrow the list."""
+    from predictors.wl_gp import feature_table
+
+    return feature_table(space)
 
 
 def ensure_generator(

@@ -17,7 +17,7 @@ from torch import Tensor
 from graphs.archgraph import ArchGraph
 from graphs.batch import GraphBatch, decode, encode
 from graphs.errors import InvalidArchitecture
-from graphs.space import SearchSpace
+from graphs.space import MEMORY, SearchSpace
 
 ABSENT, PRESENT, UNKNOWN = 0, 1, 2
 """States of an edge."""
@@ -161,6 +161,7 @@ class ProductLayout(Layout):
         self._inner = torch.tensor(inner)
         self._ends = [space.fields[0].choices.index(name) for name in ("input", "output")]
         self._forbidden = None if forbidden is None else inner.index(space.fields[0].choices.index(forbidden))
+        self._written: dict[tuple[int, ...], ArchGraph] = {}
 
     def read(self, graphs: Sequence[ArchGraph]) -> Int[Tensor, "b s"]:
         batch = encode(self.space, graphs)
@@ -171,6 +172,14 @@ class ProductLayout(Layout):
         return torch.cat([same.long().argmax(1, keepdim=True), ops], 1)
 
     def write(self, values: Int[Tensor, "b s"]) -> list[ArchGraph]:
+        rows = list(map(tuple, values.tolist()))
+        new = {row: at for at, row in enumerate(rows) if row not in self._written}
+        if len(self._written) + len(new) > MEMORY:
+            self._written, new = {}, {row: at for at, row in enumerate(rows)}
+        self._written.update(zip(new, self._decode(values[list(new.values())]), strict=True))
+        return [self._written[row] for row in rows]
+
+    def _decode(self, values: Int[Tensor, "b s"]) -> list[ArchGraph]:
         b = len(values)
         ops = self._inner[values[:, int(self.wired) :]]
         ends = torch.tensor(self._ends).expand(b, 2)

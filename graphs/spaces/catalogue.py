@@ -1,7 +1,7 @@
 """The spaces that come with archgen, by name."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 
 from graphs.errors import unknown_name
 from graphs.space import SearchSpace
@@ -22,8 +22,9 @@ SPACES: dict[str, Callable[[], SearchSpace]] = {
 }
 
 
+@lru_cache(maxsize=None)
 def get_space(name: str) -> SearchSpace:
-    """The space called `name`; raises `UnknownName` with the nearest name."""
+    """The space called `name`, the same object each time, as it remembers networks; raises `UnknownName` with the nearest name."""
     if name not in SPACES:
         raise unknown_name("space", name, SPACES)
     return SPACES[name]()
