@@ -8,7 +8,7 @@ So from every graph some move leads to a smaller one, down to input wired to out
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import combinations
 
@@ -18,8 +18,20 @@ Move = Callable[[], ArchGraph]
 """Makes the graph after the move."""
 
 
-def moves(graph: ArchGraph, ops: Sequence[Op], max_nodes: int, max_edges: int | None) -> Iterator[Move]:
+def moves(
+    graph: ArchGraph,
+    ops: Sequence[Op],
+    max_nodes: int,
+    max_edges: int | None,
+    others: Callable[[Op], Iterable[Op]] | None = None,
+) -> Iterator[Move]:
     """All moves from a valid graph.
+
+    Args:
+        ops: what a new node may be.
+        max_nodes: of the graph after the move.
+        max_edges: of the graph after the move, None for no limit.
+        others: what a node may be in the place of its operation; the others of `ops` unless given.
 
     Each leads to a valid graph that differs in an operation, its number of edges or its number of nodes. Isomorphic
     graphs have isomorphic moves: an edge may also run against the numbers where no path leads the other way.
@@ -30,7 +42,8 @@ def moves(graph: ArchGraph, ops: Sequence[Op], max_nodes: int, max_edges: int | 
     room = max_edges is None or len(edges) < max_edges
     above = _ancestors(graph)
     for node in range(1, last):
-        yield from (partial(_change, graph, node, op) for op in ops if op != graph.ops[node])
+        instead = [op for op in ops if op != graph.ops[node]] if others is None else others(graph.ops[node])
+        yield from (partial(change, graph, node, op) for op in instead)
         if read[node] == readers[node] == 1 and (graph.predecessors[node][0], graph.successors[node][0]) not in edges:
             yield partial(_take_off, graph, node)
     for edge in combinations(range(last + 1), 2):
@@ -46,7 +59,8 @@ def moves(graph: ArchGraph, ops: Sequence[Op], max_nodes: int, max_edges: int | 
             yield from (partial(_put_on, graph, edge, op) for op in ops)
 
 
-def _change(graph: ArchGraph, node: int, op: Op) -> ArchGraph:
+def change(graph: ArchGraph, node: int, op: Op) -> ArchGraph:
+    """Another operation in the place of `node`."""
     return ArchGraph((*graph.ops[:node], op, *graph.ops[node + 1 :]), graph.edges)
 
 
