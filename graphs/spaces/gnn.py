@@ -48,8 +48,8 @@ LAYERS: dict[str, Choices] = {
     "fc": PLAIN,
 }
 """The layers of the space `gnn` and their attributes; `mixed` is the mean over powers of the adjacency (GRAND)."""
-OUTPUT: Choices = {"jumping": ("cat", "max"), "steps": (0, *STEPS), "teleport": TELEPORTS}
-"""How the network ends: jumping knowledge, and personalised propagation of the logits (APPNP)."""
+OUTPUT: Choices = {"jumping": ("cat", "max"), "steps": (0, 1, *STEPS), "teleport": (0.0, *TELEPORTS)}
+"""How the network ends: jumping knowledge, and propagation of the logits, personalised (APPNP) or plain (GCN, SGC)."""
 RECIPE: Choices = {
     "feature_dropout": (0.0, 0.2, 0.4, 0.5, 0.6, 0.8),
     "dropout": (0.0, 0.2, 0.4, 0.5, 0.6, 0.8),
@@ -101,7 +101,7 @@ class Gnn(AttributedDag):
         self.check(graph)
         source, *inner, sink = graph.ops
         if sink.get("steps") == 0:
-            sink = _with(sink, teleport=TELEPORTS[0])
+            sink = _with(sink, teleport=0.0)
         if len(graph.predecessors[-1]) == 1:
             sink = _with(sink, jumping="cat")
         if not any(source.get(name) for name in ("feature_dropout", "dropout", "drop_node")):
@@ -128,7 +128,7 @@ def embed(graph: ArchGraph, hidden: int = 64) -> ArchGraph:
     edges = {(place[i], place[j]) for j in kept for i in _sources(network, j)}
     inner = [_layer(network.ops[node].name, hidden) for node in kept[1:-1]]
     usual = {**asdict(Recipe()), "norm": "batch"}
-    sink = Op("output", jumping="cat", steps=0, teleport=TELEPORTS[0])
+    sink = Op("output", jumping="cat", steps=0, teleport=0.0)
     return ArchGraph((Op("input", **usual), *inner, sink), tuple(edges))
 
 
