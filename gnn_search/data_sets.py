@@ -38,27 +38,29 @@ def load_task(
 ) -> GnnTask:
     """The task that a name stands for.
 
-    Raw files are looked for in `root`, else in the folder that ARCHGEN_DATA names, and only then downloaded by PyG. What
-    PyG makes of them is kept in the folder that ARCHGEN_CACHE names, else in the user's cache folder.
+    Raw files are looked for in `root`, else in the folder that ARCHGEN_DATA names, and only then downloaded by PyG.
+    What PyG makes of them is kept in the folder that ARCHGEN_CACHE names, else in the user's cache folder.
 
     Parts of nodes: the data set's masks, of several splits the first; where there are none, 20 nodes of each class for
-    training, 30 for validation and the rest for test, drawn by `seed` (Shchur et al. 2018). Of graphs: the official parts
-    where PyG has them, else 80, 10 and 10 % of each class, by `seed`. Of pairs: 85, 5 and 10 % of the undirected edges,
-    each with as many pairs without an edge; messages pass over training edges alone.
+    training, 30 for validation and the rest for test, drawn by `seed` (Shchur et al. 2018; see `random_node_split` for
+    small classes). Of graphs: the official parts where PyG has them, else 80, 10 and 10 % of each class, by `seed`. Of
+    pairs: 85, 5 and 10 % of the undirected edges, each with as many pairs without an edge; messages pass over training
+    edges alone.
 
     Self-loops and repetitions of edges are removed; edges get both directions, with the greater weight of the two. Only
-    `edge_weight` is read as weights, no `edge_attr`. TUDataset has the features that PyG reads by default: labels of nodes,
-    no attributes. Where there are no features, the degree of a node stands for them (see `degree_features`).
+    `edge_weight` is read as weights, no `edge_attr`. TUDataset has the features that PyG reads by default: labels of
+    nodes, no attributes. Where there are no features, the degree of a node stands for them (see `degree_features`).
 
     Args:
         name: in any case; one of `gnn_search.data.sources.SOURCES` ("cora", "cs", "enzymes"), a class of
-            `torch_geometric.datasets` ("KarateClub", "TUDataset:AIDS"), "synthetic-sbm" with or without a number of nodes
-            ("synthetic-sbm-20000"), or the path of a saved `Data` object or list of these, which ends in ".pt".
+            `torch_geometric.datasets` ("KarateClub", "TUDataset:AIDS"), "synthetic-sbm" with or without a number of
+            nodes ("synthetic-sbm-20000"), or the path of a saved `Data` object or list of these, which ends in ".pt".
         kind: what is labelled; unless given, graphs where there are several, else nodes.
-        inductive: whether training reads only the nodes that are not for validation or test, and the edges between them.
+        inductive: whether training reads only the nodes that are not for validation or test, and the edges between
+            them. Under a random split that leaves but the labelled nodes. Graphs are apart in any case.
         directed: whether edges keep their direction, where PyG has it.
-        normalize: whether each node's features are divided by the sum of their absolute values; bags of words are unless
-            you say otherwise, all else is not.
+        normalize: whether each node's features are divided by the sum of their absolute values; bags of words are
+            unless you say otherwise, all else is not.
         seed: of random splits; two calls with the same arguments return equal tasks.
         root: a folder with raw files as PyG lays them out.
 
@@ -94,7 +96,7 @@ def task_from_data(
     normalize: bool = False,
     seed: int = 0,
 ) -> GnnTask:
-    """The task in a PyG `Data` object, or in several with a label each; arguments and errors as `load_task` has them."""
+    """The task in a PyG `Data` object, or in several with a label each, read as `load_task` does; the same errors."""
     parts = [[data] if isinstance(data, Data) else list(data)]
     return _task(name, parts, kind, TaskOptions(seed, inductive, directed, normalize), complete_masks=True)
 
@@ -109,12 +111,17 @@ def _task(
     _check_options(name, kind, len(graphs), options)
     if kind == "graph":
         checked = [checked_graph(f"{name}, graph {number}", graph, kind) for number, graph in enumerate(graphs)]
-        sizes = [len(part) for part in parts]
-        train, *held_out = torch.arange(len(graphs)).split(sizes)
-        official: Parts | None = (train, *held_out) if len(held_out) == 2 else None  # type: ignore[assignment]
-        return graph_task(name, checked, official, options)
+        return graph_task(name, checked, _official_parts(parts), options)
     graph = checked_graph(name, graphs[0], kind, complete_masks=complete_masks)
     return link_task(name, graph, options) if kind == "link" else node_task(name, graph, options)
+
+
+def _official_parts(parts: list[list[Any]]) -> Parts | None:
+    """Numbers of the graphs of each part where the data set came in three."""
+    if len(parts) != 3:
+        return None
+    first, second = len(parts[0]), len(parts[0]) + len(parts[1])
+    return torch.arange(first), torch.arange(first, second), torch.arange(second, second + len(parts[2]))
 
 
 def _check_options(name: str, kind: str, graphs: int, options: TaskOptions) -> None:
@@ -124,8 +131,8 @@ def _check_options(name: str, kind: str, graphs: int, options: TaskOptions) -> N
         raise InvalidOption(f"{name} is one graph, so kind='graph' has nothing to compare; take kind='node' or 'link'")
     if kind != "graph" and graphs > 1:
         raise InvalidOption(
-            f"{name} holds {graphs} graphs, so kind='{kind}' is not offered; take kind='graph', or join them with "
-            "torch_geometric.data.Batch.from_data_list, set masks, and save the joined Data"
+            f"{name} holds {graphs} graphs, so kind='{kind}' is not offered; take kind='graph', or join them, "
+            "Data.from_dict(Batch.from_data_list(graphs).to_dict()), and set masks"
         )
     if kind == "link" and options.directed:
         raise InvalidOption("directed=True with kind='link': a pair's score is the same both ways; leave directed out")

@@ -45,13 +45,13 @@ def node_task(name: str, graph: CheckedGraph, options: TaskOptions) -> GnnTask:
     edges = _edges(graph, options)
     x = _features(graph.x, options)
     whole = _graph_input(x, edges, graph.nodes)
-    train, valid, test = (Split(whole, items, graph.labels[items]) for items in nodes)
+    learned, chosen, reported = (Split(whole, items, graph.labels[items]) for items in nodes)
     if options.inductive:
         keep = torch.ones(graph.nodes, dtype=torch.bool)
         keep[torch.cat(nodes[1:])] = False
         numbers = keep.long().cumsum(0) - 1
-        train = Split(_part_of(x, edges, keep), numbers[nodes[0]], train.labels)
-    return GnnTask(name, "node", classes, train, valid, test)
+        learned = Split(_part_of(x, edges, keep), numbers[nodes[0]], learned.labels)
+    return GnnTask(name, "node", classes, learned, chosen, reported)
 
 
 def graph_task(name: str, graphs: Sequence[CheckedGraph], parts: Parts | None, options: TaskOptions) -> GnnTask:
@@ -75,7 +75,7 @@ def graph_task(name: str, graphs: Sequence[CheckedGraph], parts: Parts | None, o
     def split(items: Tensor) -> Split:
         keep = torch.isin(owner, items)
         part = _part_of(x, edges, keep)
-        graph_of = owner[keep].unique(return_inverse=True)[1]
+        graph_of = torch.searchsorted(items, owner[keep])
         graph = GraphInput(part.x, part.edge_index, part.edge_weight, graph_of)
         return Split(graph, torch.arange(len(items)), labels[items])
 

@@ -67,8 +67,8 @@ def checked_graph(
     if len(outside):
         edge = int(outside[0])
         raise DataError(
-            f"{name}: edge {edge} of edge_index joins {edge_index[:, edge].tolist()}, but nodes go from 0 to {nodes - 1}; "
-            "remove the edge or add the node's features"
+            f"{name}: edge {edge} joins {edge_index[:, edge].tolist()}, but nodes go from 0 to {nodes - 1}"
+            "; remove the edge or add the node's features"
         )
     labels = None if kind == "link" else checked_labels(name, data.get("y"), kind, nodes)
     masks = _masks(name, data, nodes, complete_masks) if kind == "node" else None
@@ -96,7 +96,7 @@ def _features(name: str, value: Any) -> Tensor | None:
     if x.layout == torch.strided:
         bad = (~torch.isfinite(x.float())).nonzero()
     else:
-        x = x.to_sparse_coo().coalesce()
+        x = x.to_sparse_coo().coalesce()  # type: ignore[no-untyped-call]
         bad = x.indices().T[~torch.isfinite(x.values().float())]
     if len(bad):
         node, feature = bad[0].tolist()
@@ -135,8 +135,8 @@ def _weights(name: str, value: Any, edge_index: Tensor) -> Tensor | None:
         edge = int(bad[0])
         joined = " to ".join(map(str, edge_index[:, edge].tolist()))
         raise DataError(
-            f"{name}: edge {edge}, from node {joined}, weighs {float(weight[edge])}, expected a positive finite weight; "
-            "remove the edge or shift the weights"
+            f"{name}: edge {edge}, from node {joined}, weighs {float(weight[edge])}, expected a positive finite weight"
+            "; remove the edge or shift the weights"
         )
     return weight
 
@@ -157,8 +157,8 @@ def _masks(name: str, data: Data, nodes: int, complete: bool) -> tuple[Tensor, T
         shared = (one & other).nonzero().flatten()
         if len(shared):
             raise DataError(
-                f"{name}: node {int(shared[0])} and {len(shared) - 1} more are both in {first} and in {second}, expected "
-                "parts without a common node; remove them from one"
+                f"{name}: node {int(shared[0])} and {len(shared) - 1} more are both in {first} and in {second}, "
+                "expected parts without a common node; remove them from one"
             )
     return train, valid, test
 
@@ -168,7 +168,7 @@ def _mask(name: str, entry: str, value: Any, nodes: int) -> Tensor:
     if mask.dtype != torch.bool or mask.ndim not in (1, 2) or mask.shape[0] != nodes or not mask.numel():
         came = f"{mask.dtype} of shape {tuple(mask.shape)}"
         raise DataError(
-            f"{name}: {entry} is {came}, expected torch.bool of shape ({nodes},), or a column a split; numbers of nodes "
-            "become a mask by torch_geometric.utils.index_to_mask"
+            f"{name}: {entry} is {came}, expected torch.bool of shape ({nodes},), or a column a split; numbers of "
+            "nodes become a mask by torch_geometric.utils.index_to_mask"
         )
     return mask if mask.ndim == 1 else mask[:, 0]

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-Edges = tuple[Int[Tensor, "2 e"], Float[Tensor, " e"] | None]
+Edges = tuple[Int[Tensor, "2 clean"], Float[Tensor, " clean"] | None]
 """Source and target of each edge, and a positive weight for each, or None where all weigh 1."""
 
 
@@ -15,7 +15,7 @@ def clean_edges(
 
     Args:
         edge_index: source and target of each edge.
-        edge_weight: its weight; of repetitions, the two directions of an undirected edge among them, the greatest stays.
+        edge_weight: its weight; of repetitions, and of the two directions of an undirected edge, the greatest stays.
         nodes: how many the graph has.
         directed: whether to keep directions; else each edge stands in both.
     """

@@ -4,6 +4,8 @@ Features are float32, shape "n d", dense or sparse CSR; jaxtyping cannot state t
 """
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from jaxtyping import Int
@@ -22,15 +24,11 @@ def laid_out(x: Tensor) -> Tensor:
     Args:
         x: features in any layout, shape "n d".
     """
-    if x.layout == torch.strided:
-        values = x
-    else:
-        x = x.to_sparse_coo().coalesce()
-        values = x.values()
-    sparse = int(torch.count_nonzero(values)) <= SPARSE_SHARE * x.shape[0] * x.shape[1]
-    if sparse:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+    if x.layout != torch.strided:
+        x = x.to_sparse_coo().coalesce()  # type: ignore[no-untyped-call]
+    values = x if x.layout == torch.strided else x.values()
+    if int(torch.count_nonzero(values)) <= SPARSE_SHARE * x.shape[0] * x.shape[1]:
+        with quiet():
             return x.float().to_sparse_csr()
     return (x if x.layout == torch.strided else x.to_dense()).float().contiguous()
 
@@ -65,6 +63,13 @@ def degree_features(edge_index: Int[Tensor, "2 e"], nodes: int) -> Tensor:
 
 
 def _csr(crow: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
+    with quiet():
+        return torch.sparse_csr_tensor(crow, columns, values, shape, check_invariants=False)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without PyTorch's remark that sparse CSR tensors are new."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
-        return torch.sparse_csr_tensor(crow, columns, values, shape)
+        yield

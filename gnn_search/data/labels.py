@@ -31,15 +31,15 @@ def checked_labels(name: str, y: Any, kind: str, nodes: int) -> Int[Tensor, " m"
         raise DataError(f"{name}: y is {came}, expected {expected} integers, one a {item}")
     if y.is_floating_point() or y.is_complex():
         raise DataError(f"{name}: y is {came}, expected integers, the numbers of classes; convert them: data.y.long()")
-    y = y.flatten().long()
+    labels: Tensor = y.flatten().long()
     lowest = UNLABELLED if kind == "node" else 0
-    bad = (y < lowest).nonzero().flatten()
+    bad = (labels < lowest).nonzero().flatten()
     if len(bad):
         raise DataError(
-            f"{name}: {item} {int(bad[0])} has label {int(y[bad[0]])}, expected a class from 0 on"
+            f"{name}: {item} {int(bad[0])} has label {int(labels[bad[0]])}, expected a class from 0 on"
             f"{', or -1 for a node without a label' if kind == 'node' else ''}; number the classes from 0"
         )
-    return y
+    return labels
 
 
 def count_classes(name: str, labels: Int[Tensor, " m"]) -> int:
@@ -54,8 +54,8 @@ def count_classes(name: str, labels: Int[Tensor, " m"]) -> int:
     classes = int(present[-1]) + 1
     if len(present) != classes:
         raise DataError(
-            f"{name}: label {classes - 1} is out of range, since only {len(present)} classes are there, expected labels 0 to "
-            f"{len(present) - 1}; renumber them: torch.unique(data.y, return_inverse=True)[1]"
+            f"{name}: label {classes - 1} is out of range, since there are {len(present)} classes, expected labels "
+            f"0 to {len(present) - 1}; renumber them: torch.unique(data.y, return_inverse=True)[1]"
         )
     if classes < 2:
         raise DataError(f"{name} has one class only, expected at least two; there is nothing to tell apart")

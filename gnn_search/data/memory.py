@@ -7,8 +7,8 @@ from gnn_search.task import GnnTask, GraphInput
 from graphs.errors import InvalidOption, TooLarge
 
 ACTIVATIONS = 6
-"""Numbers kept for each node and hidden feature of a layer until the gradient is computed: the results of the linear map,
-propagation, norm, activation and dropout, and one gradient."""
+"""Numbers kept for each node and hidden feature of a layer until the gradient is computed: the results of the linear
+map, propagation, norm, activation and dropout, and one gradient."""
 
 MESSAGES = 2
 """Numbers kept for each edge and hidden feature of a layer: the message and, with attention, its weighted copy."""
@@ -67,8 +67,8 @@ def check_bytes(what: str, needed: int, limit: int) -> None:
     """Raises TooLarge where `what` needs more than `limit` bytes."""
     if needed > limit:
         raise TooLarge(
-            f"{what} needs about {needed / 2**30:.3g} GiB, but the limit is {limit / 2**30:.3g} GiB; take a smaller graph, "
-            "fewer hidden features or layers, or a machine with more memory"
+            f"{what} needs about {needed / 2**30:.3g} GiB, but the limit is {limit / 2**30:.3g} GiB; take a smaller "
+            "graph, fewer hidden features or layers, or a machine with more memory"
         )
 
 

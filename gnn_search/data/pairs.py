@@ -23,8 +23,8 @@ class PairSplit:
         pairs: for training, validation and test, shape "m 2": the part's edges, then as many pairs without an edge.
     """
 
-    edge_index: Int[Tensor, "2 e"]
-    edge_weight: Float[Tensor, " e"] | None
+    edge_index: Int[Tensor, "2 passing"]
+    edge_weight: Float[Tensor, " passing"] | None
     pairs: tuple[Int[Tensor, "train 2"], Int[Tensor, "valid 2"], Int[Tensor, "test 2"]]
 
 
@@ -67,8 +67,8 @@ def _absent_pairs(
     count, all_pairs = len(edges), nodes * (nodes - 1) // 2
     if all_pairs - count < count:
         raise DataError(
-            f"{name} joins {count} of {all_pairs} pairs of nodes, so there are only {all_pairs - count} pairs without an "
-            f"edge, expected {count}; a graph this dense cannot be learned by telling edges from other pairs"
+            f"{name} joins {count} of {all_pairs} pairs of nodes, so there are only {all_pairs - count} pairs without "
+            f"an edge, expected {count}; a graph this dense cannot be learned by telling edges from other pairs"
         )
     taken = edges[:, 0] * nodes + edges[:, 1]
     if all_pairs <= 4 * count:
@@ -77,8 +77,11 @@ def _absent_pairs(
     else:
         free = np.empty(0, dtype=np.int64)
         while len(free) < count:
-            drawn = rng.integers(nodes, size=(2 * count, 2))
+            drawn = rng.integers(nodes, size=(3 * count, 2))
             drawn = drawn[drawn[:, 0] < drawn[:, 1]]
-            free = np.union1d(free, np.setdiff1d(drawn[:, 0] * nodes + drawn[:, 1], taken))
+            free = np.unique(np.concatenate([free, drawn[:, 0] * nodes + drawn[:, 1]]))
+            # Edges are in order, so the code that is not less than a free one is the only candidate to equal it.
+            places = np.searchsorted(taken, free).clip(max=count - 1)
+            free = free[taken[places] != free]
     codes = rng.choice(free, size=count, replace=False)
     return np.stack([codes // nodes, codes % nodes], axis=1)

@@ -13,7 +13,7 @@ from typing import Any
 import torch_geometric
 from torch_geometric.data import Data
 
-from gnn_search.data.features import laid_out
+from gnn_search.data.features import laid_out, quiet
 from gnn_search.data.sources import DataSource
 from graphs.errors import DataError, UnknownName
 
@@ -46,8 +46,6 @@ def load_pyg(source: DataSource, root: Path | None) -> list[list[Any]]:
         raise UnknownName(
             f"torch_geometric.datasets.{source.family} has no data set {source.member!r}; its documentation lists them"
         ) from error
-    except OSError as error:
-        raise _failed(source, raw, error) from error
     except Exception as error:  # Whatever PyG, fsspec or a parser raises.
         raise _failed(source, raw, error) from error
 
@@ -59,7 +57,7 @@ def cache_folder() -> Path:
 
 
 def _made(source: DataSource, family: Any, arguments: dict[str, Any], raw: Path | None) -> list[list[Any]]:
-    """Made once in a folder of its own, which then takes its final name in one step: other processes see all or nothing."""
+    """Made once in a folder of its own, which then takes its final name in one step, so others see all or nothing."""
     if "root" not in inspect.signature(family).parameters:
         return _graphs(family, arguments)
     home = cache_folder() / "datasets" / source.family
@@ -85,9 +83,10 @@ def _made(source: DataSource, family: Any, arguments: dict[str, Any], raw: Path 
 
 def _graphs(family: Any, arguments: dict[str, Any]) -> list[list[Any]]:
     split = inspect.signature(family).parameters.get("split")
-    if split is not None and split.default == "train":
-        return [list(family(**arguments, split=part)) for part in OFFICIAL_PARTS]
-    return [list(family(**arguments))]
+    with quiet():
+        if split is not None and split.default == "train":
+            return [list(family(**arguments, split=part)) for part in OFFICIAL_PARTS]
+        return [list(family(**arguments))]
 
 
 def _arguments(source: DataSource, family: Any) -> dict[str, Any]:
@@ -104,8 +103,8 @@ def _arguments(source: DataSource, family: Any) -> dict[str, Any]:
     ]
     if needed:
         raise UnknownName(
-            f"torch_geometric.datasets.{source.family} needs more than a name: {', '.join(needed)}; make it yourself and "
-            "pass it to task_from_data"
+            f"torch_geometric.datasets.{source.family} needs more than a name: {', '.join(needed)}; make it yourself "
+            "and pass it to task_from_data"
         )
     arguments: dict[str, Any] = {} if source.member is None else {"name": source.member}
     if source.words and "pre_transform" in parameters:

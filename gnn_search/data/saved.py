@@ -1,14 +1,21 @@
 """A saved PyG `Data` object, read without running code that the file might hold."""
 
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch_geometric.data import Data  # Its import tells torch.load that Data objects are safe.
+from torch_geometric.data import Data
+from torch_geometric.data.data import DataEdgeAttr, DataTensorAttr
+from torch_geometric.data.storage import GlobalStorage
 
+from gnn_search.data.features import quiet
 from gnn_search.data.memory import available_bytes, check_bytes
 from graphs.errors import DataError
+
+DATA_CLASSES = [Data, DataEdgeAttr, DataTensorAttr, GlobalStorage]
+"""What a saved `Data` object is made of beside tensors; unpickling these sets attributes and no more."""
 
 HOW = "torch.save(Data(x=..., edge_index=..., y=..., train_mask=..., val_mask=..., test_mask=...), path)"
 
@@ -24,9 +31,11 @@ def read_saved(path: Path) -> list[Any]:
         raise DataError(f"{path}: no such file, expected a saved PyG Data object; write one with {HOW}")
     check_bytes(f"{path}: reading it", path.stat().st_size, available_bytes())
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(DATA_CLASSES), quiet():
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        reason = str(error).splitlines()[0]
+        foreign = re.search(r"GLOBAL (\S+)", str(error))
+        reason = f"found {foreign[1]}" if foreign else str(error).splitlines()[-1]
         raise DataError(
             f"{path}: holds more than a Data object of tensors, which could run code when it is opened, so it is not "
             f"opened ({reason}). Where you trust the file, open it with torch.load(path, weights_only=False), take the "

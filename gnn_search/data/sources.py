@@ -57,8 +57,8 @@ SOURCES: Mapping[str, DataSource] = MappingProxyType(
 
 OGB = ("arxiv", "ogbn-arxiv", "ogbn-proteins", "ogbn-products")
 OTHER_FORMS = (
-    "Or name a class of torch_geometric.datasets, as 'KarateClub' or, where it has several data sets, 'TUDataset:AIDS'; "
-    "'synthetic-sbm-20000' draws a graph of 20,000 nodes; a path that ends in .pt reads a saved Data object."
+    "Or name a class of torch_geometric.datasets, as 'KarateClub' or, where it has several data sets, 'TUDataset:AIDS'"
+    "; 'synthetic-sbm-20000' draws a graph of 20,000 nodes; a path that ends in .pt reads a saved Data object."
 )
 
 

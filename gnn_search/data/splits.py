@@ -15,7 +15,8 @@ Parts = tuple[Int[Tensor, " train"], Int[Tensor, " valid"], Int[Tensor, " test"]
 def random_node_split(labels: Int[Tensor, " n"], seed: int) -> Parts:
     """20 nodes of each class for training, 30 for validation, all others for test: Shchur et al. (2018), section 3.
 
-    A class of at most 50 nodes, which would leave none for test, is divided in thirds. Nodes with label -1 are in no part.
+    A class of at most 50 nodes, which would leave none for test, is divided in thirds. Nodes with label -1 are in no
+    part.
     """
 
     def sizes(members: int) -> tuple[int, int]:
