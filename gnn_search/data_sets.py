@@ -76,7 +76,7 @@ def load_task(
     else:
         source = find_source(name)
         parts = load_pyg(source, None if root is None else Path(root))
-        label, words, published = name if "/" in name else plain(name), source.words, True
+        label, words, published = plain(name), source.words, True
     return _task(
         label,
         parts,

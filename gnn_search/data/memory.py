@@ -10,8 +10,8 @@ ACTIVATIONS = 6
 """Numbers kept for each node and hidden feature of a layer until the gradient is computed: the results of the linear
 map, propagation, norm, activation and dropout, and one gradient."""
 
-MESSAGES = 2
-"""Numbers kept for each edge and hidden feature of a layer: the message and, with attention, its weighted copy."""
+MESSAGES = 3
+"""Numbers kept for each edge and hidden feature of a layer: the message, with attention its weighted copy, a gradient."""
 
 
 def require_memory(task: GnnTask, hidden: int, *, layers: int = 4, limit: int | None = None) -> int:
@@ -40,7 +40,9 @@ def require_memory(task: GnnTask, hidden: int, *, layers: int = 4, limit: int | 
 
 
 def training_bytes(task: GnnTask, hidden: int, *, layers: int = 4) -> int:
-    """About how many bytes full-batch training takes beside the weights, which are few.
+    """How many bytes full-batch training takes at most, beside the weights, which are few.
+
+    PyG's GCN, SAGE and GAT layers took 0.4 to 0.9 of it on graphs of 14,000 and 50,000 nodes.
 
     The first layer is taken to bring features to `hidden` before it propagates; one that propagates raw dense features
     needs four bytes more for each edge and feature.

@@ -15,7 +15,7 @@ from torch_geometric.data import Data
 
 from gnn_search.data.features import laid_out, quiet
 from gnn_search.data.sources import DataSource
-from graphs.errors import DataError, UnknownName
+from graphs.errors import ArchgenError, DataError, UnknownName
 
 OFFICIAL_PARTS = ("train", "val", "test")
 
@@ -35,19 +35,19 @@ def load_pyg(source: DataSource, root: Path | None) -> list[list[Any]]:
 
     family = getattr(datasets, source.family)
     arguments = _arguments(source, family)
-    raw = _raw_folder(source, root)
-    if root is not None and raw is None and "root" in inspect.signature(family).parameters:
-        raise DataError(
-            f"{source.label}: no folder {source.member or source.family}/raw in {root}, expected PyG's raw files there"
-        )
     try:
-        return _made(source, family, arguments, raw)
+        if "root" not in inspect.signature(family).parameters:
+            return _graphs(family, arguments)
+        raw = _raw_folder(source, root)
+        return _made(family, arguments, raw, source.member or "", _home(source, raw))
+    except ArchgenError:
+        raise
     except AssertionError as error:
         raise UnknownName(
             f"torch_geometric.datasets.{source.family} has no data set {source.member!r}; its documentation lists them"
         ) from error
     except Exception as error:  # Whatever PyG, fsspec or a parser raises.
-        raise _failed(source, raw, error) from error
+        raise _failed(source, _raw_folder(source, root), error) from error
 
 
 def cache_folder() -> Path:
@@ -56,19 +56,26 @@ def cache_folder() -> Path:
     return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "archgen"
 
 
-def _made(source: DataSource, family: Any, arguments: dict[str, Any], raw: Path | None) -> list[list[Any]]:
-    """Made once in a folder of its own, which then takes its final name in one step, so others see all or nothing."""
-    if "root" not in inspect.signature(family).parameters:
-        return _graphs(family, arguments)
+def _home(source: DataSource, raw: Path | None) -> Path:
+    """The folder of a data set as made from these files, in a folder that is there."""
     home = cache_folder() / "datasets" / source.family
-    final = home / f"{source.member or 'all'}-{_fingerprint(raw)}"
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"{home} cannot be made ({error}); set ARCHGEN_CACHE to a folder that can be written"
+        ) from error
+    return home / f"{source.member or 'all'}-{_fingerprint(raw)}"
+
+
+def _made(family: Any, arguments: dict[str, Any], raw: Path | None, member: str, final: Path) -> list[list[Any]]:
+    """Made once in a folder of its own, which then takes its final name in one step, so others see all or nothing."""
     if final.is_dir():
         return _graphs(family, arguments | {"root": str(final)})
-    home.mkdir(parents=True, exist_ok=True)
-    making = Path(tempfile.mkdtemp(prefix=".making-", dir=home))
+    making = Path(tempfile.mkdtemp(prefix=".making-", dir=final.parent))
     try:
         if raw is not None:
-            _copy(raw, making / (source.member or "") / "raw")
+            _copy(raw, making / member / "raw")
         graphs = _graphs(family, arguments | {"root": str(making)})
         if not final.is_dir():
             try:
@@ -132,6 +139,8 @@ def _raw_folder(source: DataSource, root: Path | None) -> Path | None:
         for folder in sorted((top / place).iterdir()) if (top / place).is_dir() else []:
             if folder.name.lower() == member and (folder / "raw").is_dir():
                 return folder / "raw"
+    if root is not None:
+        raise DataError(f"{source.label}: no folder {member}/raw in {root}, expected PyG's raw files there")
     return None
 
 

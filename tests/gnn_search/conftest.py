@@ -16,7 +16,7 @@ def data_set_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def offline(monkeypatch: pytest.MonkeyPatch, data_set_cache: Path) -> None:
+def offline(monkeypatch: pytest.MonkeyPatch, data_set_cache: Path) -> pytest.MonkeyPatch:
     """No socket may connect, no raw files are known, and data sets are made in a folder of the tests."""
 
     def refuse(*_: Any, **__: Any) -> None:
@@ -26,6 +26,7 @@ def offline(monkeypatch: pytest.MonkeyPatch, data_set_cache: Path) -> None:
     monkeypatch.setenv("ARCHGEN_CACHE", str(data_set_cache))
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    return monkeypatch
 
 
 @pytest.fixture(scope="session")

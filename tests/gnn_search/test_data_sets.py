@@ -34,9 +34,9 @@ LARGE_FACTS = [
 
 
 @pytest.fixture
-def reference(offline: None, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def reference(offline: pytest.MonkeyPatch, data_dir: Path) -> None:
     """The raw files are known after all."""
-    monkeypatch.setenv("ARCHGEN_DATA", str(data_dir))
+    offline.setenv("ARCHGEN_DATA", str(data_dir))
 
 
 def parts(task: GnnTask) -> tuple[Split, Split, Split]:
