@@ -11,7 +11,7 @@ ACTIVATIONS = 6
 map, propagation, norm, activation and dropout, and one gradient."""
 
 MESSAGES = 3
-"""Numbers kept for each edge and hidden feature of a layer: the message, with attention its weighted copy, a gradient."""
+"""Numbers kept for each edge and hidden feature of a layer: the message, its weighted copy, and a gradient."""
 
 
 def require_memory(task: GnnTask, hidden: int, *, layers: int = 4, limit: int | None = None) -> int:

@@ -43,6 +43,8 @@ def load_pyg(source: DataSource, root: Path | None) -> list[list[Any]]:
     except ArchgenError:
         raise
     except AssertionError as error:
+        if source.member is None:
+            raise _failed(source, _raw_folder(source, root), error) from error
         raise UnknownName(
             f"torch_geometric.datasets.{source.family} has no data set {source.member!r}; its documentation lists them"
         ) from error
@@ -165,7 +167,8 @@ def _failed(source: DataSource, raw: Path | None, error: Exception) -> DataError
     came = f"{type(error).__name__}: {error}"
     if raw is not None:
         return DataError(
-            f"{source.label}: torch_geometric cannot read {raw} ({came}); put the original raw files there"
+            f"{source.label}: torch_geometric cannot read {raw} ({came}); put the original raw files there or, if they "
+            f"are, remove what was made of them before from {cache_folder() / 'datasets' / source.family}"
         )
     return DataError(
         f"{source.label} could not be downloaded or made ({came}); connect to the network, or put its raw files into "

@@ -20,7 +20,7 @@ def offline(monkeypatch: pytest.MonkeyPatch, data_set_cache: Path) -> pytest.Mon
     """No socket may connect, no raw files are known, and data sets are made in a folder of the tests."""
 
     def refuse(*_: Any, **__: Any) -> None:
-        raise AssertionError("a test touched the network")
+        raise ConnectionError("tests may not touch the network")
 
     monkeypatch.delenv("ARCHGEN_DATA", raising=False)
     monkeypatch.setenv("ARCHGEN_CACHE", str(data_set_cache))
