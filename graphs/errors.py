@@ -24,6 +24,14 @@ class TableError(ArchgenError):
     """A benchmark table that is missing, cut short, or holds something it must not hold."""
 
 
+class DataError(ArchgenError):
+    """A data set to train on that is missing, or holds something that cannot be trained on."""
+
+
+class TooLarge(DataError):
+    """A data set that does not fit into memory; says what it needs and what there is."""
+
+
 class StoreError(ArchgenError):
     """A campaign store that cannot be read or written, is newer, or belongs to another campaign."""
 
