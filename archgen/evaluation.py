@@ -43,6 +43,7 @@ class Evaluation:
         ray_address: the Ray cluster; the one that was started on this machine, else a new one, unless given.
         share: other processes may work on the campaign at the same time, all of which say so.
         lease: seconds without a sign of life after which others take over what a process was evaluating.
+        warm: whether the processes of a function stay from one evaluation to the next, which saves their start.
     """
 
     evaluate: str | Evaluate | None = None
@@ -53,6 +54,7 @@ class Evaluation:
     ray_address: str | None = None
     share: bool = False
     lease: float = SECONDS
+    warm: bool = False
 
 
 TABLE = Evaluation()
@@ -76,6 +78,11 @@ class Evaluators:
         if self.program is None:
             assert lookup is not None, "without a program of the user's there is a table"
             return InlineExecutor(lookup)
+        if self.asked.warm:
+            from bo.executors.warm import WarmExecutor
+
+            assert isinstance(self.program, Function), "checked"
+            return WarmExecutor(self.program, self.asked.workers, self.asked.timeout)
         if self.asked.executor == "local":
             from bo.executors.local import LocalExecutor  # which a search on a table does without
 
@@ -111,9 +118,10 @@ def check_evaluation(asked: Evaluation, space: str) -> Evaluators:
                 "as a table answers at once; add --evaluate or leave them out"
             )
         return Evaluators(asked, None, limits)
-    if isinstance(asked.evaluate, str):
-        return Evaluators(asked, read_evaluator(asked.evaluate, space), limits)
-    return Evaluators(asked, Function.of(asked.evaluate), limits)
+    program = read_evaluator(asked.evaluate, space) if isinstance(asked.evaluate, str) else Function.of(asked.evaluate)
+    if asked.warm and (not isinstance(program, Function) or asked.executor != "local" or asked.memory is not None):
+        raise InvalidOption("--warm is for functions on this machine, without --memory; leave it out")
+    return Evaluators(asked, program, limits)
 
 
 def check_fidelities(ladder: Ladder | None, evaluators: Evaluators, lookup: object) -> None:

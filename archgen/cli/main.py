@@ -124,7 +124,18 @@ def search(
         str | None,
         typer.Option(help='Your own evaluator: "python train.py {graph}", which prints metrics, or module:function.'),
     ] = None,
-    workers: Annotated[int, typer.Option(help="Evaluations at once, each in a process of its own.")] = 1,
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Train GNNs on it: a PyG data set such as Cora, or a saved Data file (.pt)."),
+    ] = None,
+    kind: Annotated[str | None, typer.Option(help="What of the data is labelled: node, graph or link.")] = None,
+    inductive: Annotated[
+        bool, typer.Option("--inductive", help="Train without the nodes that are to be told.")
+    ] = False,
+    retrain_seeds: Annotated[int, typer.Option(help="Seeds with which the best GNNs are trained at the end.")] = 10,
+    workers: Annotated[
+        int | None, typer.Option(help="Evaluations at once, each in a process of its own; 1, with --data 2.")
+    ] = None,
     timeout: Annotated[float | None, typer.Option(help="Seconds that an evaluation may take.")] = None,
     memory: Annotated[str | None, typer.Option(help="Memory that an evaluation may take, such as 4G.")] = None,
     executor: Annotated[str, typer.Option(help="Where evaluations run: local, or ray.")] = "local",
@@ -146,7 +157,7 @@ def search(
     order = Search(
         space=space,
         task=task,
-        folder=folder or Path("runs") / f"{space}-{task or 'own'}-{strategy}-s{seed}",
+        folder=folder or Path("runs") / f"{space}-{task or data or 'own'}-{strategy}-s{seed}".replace("/", "_"),
         budget=budget,
         seed=seed,
         strategy=strategy,
@@ -163,9 +174,17 @@ def search(
         distinct=distinct.value,
         generator_steps=generator_steps,
         wandb_mode=wandb.value,
-        evaluation=Evaluation(evaluate, workers, timeout, memory, executor, ray_address, share),
+        evaluation=Evaluation(evaluate, workers or 1, timeout, memory, executor, ray_address, share),
         store=store,
     )
+    if data is not None:
+        from archgen.cli.gnn_data import with_data
+
+        order = with_data(order, data, kind, inductive, retrain_seeds, workers)
+    elif kind is not None or inductive:
+        from graphs.errors import InvalidOption
+
+        raise InvalidOption("--kind and --inductive are about --data; add it or leave them out")
     run_search(order, as_json)
 
 

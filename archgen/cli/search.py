@@ -6,10 +6,11 @@ import json
 import math
 import time
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from archgen.cli.gnn_data import DataSearch, retraining_lines
 from archgen.cli.inspect import describe, summarise
 from archgen.cli.live import LiveView
 from archgen.cli.standing import standing_lines
@@ -26,6 +27,9 @@ from graphs.errors import InvalidOption
 from graphs.space import SearchSpace
 from graphs.spaces.catalogue import get_space
 from graphs.tables.catalogue import load_table
+
+if TYPE_CHECKING:
+    from archgen.retraining import Retraining
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class Search:
     cost: float = math.inf
     evaluation: Evaluation = TABLE
     store: str | None = None
+    data: DataSearch | None = None
 
 
 def run_search(search: Search, as_json: bool) -> None:
@@ -69,6 +74,7 @@ def run_search(search: Search, as_json: bool) -> None:
     check_fidelities(Ladder(search.fidelities) if search.fidelities else None, evaluators, table)
     if wandb_mode == "online":
         require_login()
+    retraining: Retraining | None = None
     with LiveView(budget) as live, _open(search, live) as campaign, try_hold(folder, VIEWS) as leads:
         live.begin(campaign)
         if campaign.store.read_meta("budget") != budget:
@@ -85,10 +91,13 @@ def run_search(search: Search, as_json: bool) -> None:
         live.note("writing the report")
         report = refresh_report(campaign, folder)
         view.finish(campaign.space, campaign.history, campaign.reference, report)
+        if search.data is not None and campaign.best() is not None:
+            live.note("training the best with fresh seeds")
+            retraining = search.data.retrain(campaign, folder)
         if view.location:
             location = view.location
             note_run(campaign, location, wandb_mode)
-    _tell(campaign, report, location, time.perf_counter() - started, as_json)
+    _tell(campaign, report, location, time.perf_counter() - started, as_json, retraining)
 
 
 def _open(search: Search, live: LiveView) -> AbstractContextManager[Campaign]:
@@ -127,9 +136,18 @@ def check_budget(space: SearchSpace, budget: int, distinct: str) -> None:
         raise InvalidOption(f"budget {budget}: {space.name} has only {most} {kind}; ask for at most that many queries")
 
 
-def _tell(campaign: Campaign, report: Path, wandb_location: str, seconds: float, as_json: bool) -> None:
+def _tell(
+    campaign: Campaign,
+    report: Path,
+    wandb_location: str,
+    seconds: float,
+    as_json: bool,
+    retraining: Retraining | None = None,
+) -> None:
     if as_json:
         found = {**summarise(campaign), "report": str(report), "wandb": wandb_location, "seconds": round(seconds, 1)}
+        if retraining is not None:
+            found["retrained"] = asdict(retraining)
         print(json.dumps(found))
         return
     best = campaign.best()
@@ -140,6 +158,8 @@ def _tell(campaign: Campaign, report: Path, wandb_location: str, seconds: float,
         print("\n".join(describe(campaign, best)))
     for line in standing_lines(campaign):
         print(line)
+    if retraining is not None:
+        print("\n".join(retraining_lines(retraining)))
     print(f"queries {campaign.spent}, valid {len(campaign.history.done)}, seed {campaign.config.seed}, {seconds:.0f} s")
     print(f"report: {report}")
     print(f"W&B:    {wandb_location or 'not logged; rebuild it with: archgen wandb ' + str(report.parent)}")
