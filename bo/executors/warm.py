@@ -128,14 +128,19 @@ def serve(pipe: Connection, pickled: bytes) -> None:
         except (EOFError, OSError):
             return
         try:
-            outcome: Outcome = Measured(
-                {str(name): float(value) for name, value in function(graph, **keywords).items()}
-            )
-        except (AttributeError, TypeError, ValueError) as error:
-            outcome = Failed("bad_output", f"expected metrics by name, each a number: {error}")
+            returned = function(graph, **keywords)
         except Exception as error:  # whatever it is, the campaign is to know
-            outcome = raised(error)
+            outcome: Outcome = raised(error)
+        else:
+            outcome = _read(returned)
         pipe.send_bytes(cloudpickle.dumps(outcome))
+
+
+def _read(returned: Any) -> Outcome:
+    try:
+        return Measured({str(name): float(value) for name, value in returned.items()})
+    except (AttributeError, TypeError, ValueError, OverflowError, RuntimeError):
+        return Failed("bad_output", f"expected metrics by name, each a number, got {returned!r:.500}")
 
 
 def _end_with_parent() -> None:
