@@ -148,7 +148,7 @@ class FreeDagLayout(Layout):
         No two edges with equal i + j share a row or a column, and those before i->j in its row or column have less.
         """
         source, target = self._source[numbers], self._target[numbers]
-        for some in _turns(source + target):
+        for some in turns(source + target):
             row, i, j = rows[some], source[some], self.nodes + target[some]
             spare = (lines[row, i] > 1) & (lines[row, j] > 1)
             gone = (draw(some, spare, torch.ones_like(spare)) == ABSENT).float()
@@ -157,7 +157,7 @@ class FreeDagLayout(Layout):
 
     def _fill_counted(self, nodes: Tensor, states: Tensor, rows: Tensor, numbers: Tensor, draw: DrawEdges) -> None:
         """Edges of limited number, which all depend on each other: the first of each row, then the second, ..."""
-        for some in _turns(_ranks(rows)):
+        for some in turns(ranks(rows)):
             row, number, at = rows[some], numbers[some], torch.arange(len(some))
             here, own, allowed = nodes[:, row], states[:, row], []
             for value in (ABSENT, PRESENT):
@@ -215,12 +215,12 @@ class FreeDagLayout(Layout):
             )
 
 
-def _turns(turn: Int[Tensor, " p"]) -> Iterator[Int[Tensor, " m"]]:
+def turns(turn: Int[Tensor, " p"]) -> Iterator[Int[Tensor, " m"]]:
     """The places of each turn, turn after turn."""
     return (some for some in torch.split(turn.argsort(stable=True), turn.bincount().tolist()) if len(some))
 
 
-def _ranks(rows: Int[Tensor, " p"]) -> Int[Tensor, " p"]:
+def ranks(rows: Int[Tensor, " p"]) -> Int[Tensor, " p"]:
     """How many places before each have the same row."""
     order, counts = rows.argsort(stable=True), rows.bincount()
     firsts = (counts.cumsum(0) - counts).repeat_interleave(counts)
