@@ -46,9 +46,16 @@ def require_choices(space: str, inner: Mapping[str, Choices], source: Choices, s
 def _require_value(where: str, value: AttrValue, known: list[AttrValue]) -> None:
     """Note `value` among the known ones of its attribute; ids and strings must tell it from each of them."""
     text = str(value)
-    if not isinstance(value, str | int | float) or text in ("", "nan") or text != text.strip() or set(_MARKS) & set(text):
+    if (
+        not isinstance(value, str | int | float)
+        or text in ("", "nan")
+        or text != text.strip()
+        or set(_MARKS) & set(text)
+    ):
         raise InvalidOption(f"{where}; expected a number, or a word without blanks at its ends and without {_MARKS}")
     for other in known:
         if type(other) is not type(value) and (other == value or str(other) == text):
-            raise InvalidOption(f"{where} is hardly told from {other!r}, which it may have too; write both the same way")
+            raise InvalidOption(
+                f"{where} is hardly told from {other!r}, which it may have too; write both the same way"
+            )
     known.append(value)

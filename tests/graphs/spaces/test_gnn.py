@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from archgen.testing import SpaceContract
+from graphs.archgraph import Op
 from graphs.space import SearchSpace
 from graphs.spaces.attributed_dag import AttributedDag
 from graphs.spaces.catalogue import get_space
-from graphs.spaces.gnn import HIDDEN, LAYERS, OUTPUT, RECIPE, Gnn, Recipe, auto_gnn, embed, recipe_of
+from graphs.spaces.gnn import LAYERS, OUTPUT, RECIPE, Gnn, Recipe, auto_gnn, embed, recipe_of
 from graphs.spaces.nas_bench_graph import NasBenchGraph
 
 INPUT = "consistency={},drop_node={},dropout=0.0,feature_dropout=0.0,learning_rate=0.01,norm=none,weight_decay=0.0005"
@@ -49,7 +50,9 @@ def test_jumping_knowledge_needs_two_that_the_output_reads() -> None:
     space = Gnn()
     one, other = (text(end=f"jumping={how},steps=0,teleport=0.05") for how in ("cat", "max"))
     for edges, same in (("0>1,1>2,2>3", True), ("0>1,1>2,2>3,1>3", False)):
-        assert (space.canonical(space.parse(f"{one}|{edges}")) == space.canonical(space.parse(f"{other}|{edges}"))) == same
+        assert (
+            space.canonical(space.parse(f"{one}|{edges}")) == space.canonical(space.parse(f"{other}|{edges}"))
+        ) == same
 
 
 def test_simplified_graphs_are_of_the_space_and_their_own() -> None:
@@ -89,20 +92,22 @@ def test_sizes() -> None:
 @pytest.mark.parametrize("hidden", [8, 64, 256])
 def test_networks_of_nas_bench_graph_are_of_the_space(hidden: int) -> None:
     table, space, rng = NasBenchGraph(), Gnn(), np.random.default_rng(0)
-    networks: dict[str, str] = {}
-    for _ in range(300):
+    for _ in range(100):
         graph = table.sample(rng)
         found = embed(graph, hidden)
         space.check(found)
-        assert networks.setdefault(table.canonical(graph), space.canonical(found)) == space.canonical(found)
-    assert len(set(networks.values())) == len(networks), "two networks became one"
-    assert hidden in HIDDEN
+        widths = {int(op.get("hidden") or 0) * int(op.get("heads") or 1) for op in found.ops[1:-1]}
+        assert widths <= {hidden}
 
 
-def test_every_network_of_nas_bench_graph_is_one_of_its_own() -> None:
-    table, space = NasBenchGraph(), Gnn()
-    networks = table.networks[::7]
-    assert len({space.canonical(embed(graph)) for graph in networks}) == len(networks)
+def test_networks_of_nas_bench_graph_stay_apart() -> None:
+    """But for those whose output reads one thing by way of two skips or more."""
+    table, space, rng = NasBenchGraph(), Gnn(), np.random.default_rng(0)
+    graphs = [graph for graph in (table.sample(rng) for _ in range(1000)) if graph.ops.count(Op("skip")) < 2]
+    networks = {table.canonical(graph) for graph in graphs}
+    assert len({space.canonical(embed(graph)) for graph in graphs}) == len(networks) > 500
+    twice, once = (embed(table.parse(text)) for text in ("0000|gat|gat|skip|skip", "0011|gat|gat|skip|skip"))
+    assert space.canonical(twice) == space.canonical(once)
 
 
 def test_a_layer_that_is_passed_by() -> None:
@@ -113,6 +118,8 @@ def test_a_layer_that_is_passed_by() -> None:
 
 def test_users_may_take_parts_of_the_space() -> None:
     """The tables of choices are public, to make a smaller space of one's own."""
-    small = AttributedDag("small-gnn", "two layers", {name: LAYERS[name] for name in ("gin", "fc")}, output=OUTPUT, most=2)
+    small = AttributedDag(
+        "small-gnn", "two layers", {name: LAYERS[name] for name in ("gin", "fc")}, output=OUTPUT, most=2
+    )
     graph = small.sample(np.random.default_rng(0))
     assert small.parse(small.format(graph)) == graph
