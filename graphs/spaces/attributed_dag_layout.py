@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from graphs.archgraph import INPUT, OUTPUT, ArchGraph, Op
+from graphs.archgraph import ArchGraph, Op
 from graphs.errors import InvalidArchitecture
 from graphs.layout import ABSENT, Layout
 from graphs.space import MEMORY
@@ -112,10 +112,7 @@ class AttributedDagLayout(Layout):
             row = [count - self.space.fewest][: self._first]
             rows.append(row + [slot.number[found[slot.node].get(slot.name)] for slot in self._slots])
         values = torch.tensor(rows, dtype=torch.int64).view(len(graphs), self._end)
-        if self._skeleton is None:
-            return values
-        bare = [ArchGraph((INPUT, *(Op(op.name) for op in one.ops[1:-1]), OUTPUT), one.edges) for one in graphs]
-        return torch.cat([values, self._skeleton.read(bare)[:, len(self._places) :]], 1)
+        return values if self._skeleton is None else torch.cat([values, self._skeleton.read_edges(graphs)], 1)
 
     def write(self, values: Int[Tensor, "b s"]) -> list[ArchGraph]:
         self._require_valid(values)

@@ -53,7 +53,7 @@ class FreeDagLayout(Layout):
         )
         self._inner = inner
         self._missing = len(space.operations)
-        self._slot = {pair: inner + number for number, pair in enumerate(pairs)}
+        self._number = {pair: number for number, pair in enumerate(pairs)}
         self._source, self._target = torch.tensor(pairs).T
         ends = [torch.nn.functional.one_hot(places, n) for places in (self._source, self._target)]
         self._ends = torch.cat(ends, 1).T.float()  # [2n, e]: which edges each row and each column has
@@ -61,19 +61,24 @@ class FreeDagLayout(Layout):
         self._into = [inner + (self._target == place).nonzero()[:, 0] for place in range(n)]
 
     def read(self, graphs: Sequence[ArchGraph]) -> Int[Tensor, "b s"]:
-        values = torch.full((len(graphs), len(self)), self._missing)
-        values[:, self._inner :] = ABSENT
+        values = torch.full((len(graphs), self._inner), self._missing)
         number = {op: at for at, op in enumerate(self.space.choices)}
-        rows, slots = list[int](), list[int]()
         for row, graph in enumerate(graphs):
             self.space.check(graph)
             ops = [number[op] for op in graph.ops[1:-1]]
             values[row, : len(ops)] = torch.tensor(ops, dtype=torch.int64)
+        return torch.cat([values, self.read_edges(graphs)], 1)
+
+    def read_edges(self, graphs: Sequence[ArchGraph]) -> Int[Tensor, "b e"]:
+        """The edges of graphs that are wired as those of the space are."""
+        states = torch.full((len(graphs), len(self.edge_slots)), ABSENT)
+        rows, numbers = list[int](), list[int]()
+        for row, graph in enumerate(graphs):
             place = [*range(len(graph) - 1), self.nodes - 1]
             rows += [row] * len(graph.edges)
-            slots += [self._slot[i, place[j]] for i, j in graph.edges]
-        values[rows, slots] = PRESENT
-        return values
+            numbers += [self._number[place[i], place[j]] for i, j in graph.edges]
+        states[rows, numbers] = PRESENT
+        return states
 
     def write(self, values: Int[Tensor, "b s"]) -> list[ArchGraph]:
         self._require_valid(values)
