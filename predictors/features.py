@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from graphs.archgraph import ArchGraph
+from graphs.archgraph import ArchGraph, Op
 
 PASSIVE = frozenset({"skip", "skip_connect", "identity"})
 """Operations that hand on what they read."""
@@ -27,6 +27,14 @@ class View:
     def names(self) -> list[str]:
         """The text of each node's operation."""
         return [str(op) for op in self.network.ops]
+
+    @cached_property
+    def bare(self) -> View:
+        """The same without attributes."""
+        network, description = (
+            ArchGraph(tuple(Op(op.name) for op in graph.ops), graph.edges) for graph in (self.network, self.description)
+        )
+        return View(network, description)
 
     @cached_property
     def paths(self) -> list[tuple[int, ...]]:
