@@ -13,17 +13,24 @@ from graphs.archgraph import ArchGraph, AttrValue, Op
 from graphs.spaces.attributed_dag import AttributedDag
 from predictors.features import FeatureGroup, View, inner_nodes
 
+WORDED = ("wl0", "wl1", "first", "last", "reads", "ends", "paths")
+"""Groups that also read words; the others read names alone, or have hardly a label twice."""
 NODES, ENDS = ("node ", "mean "), ("input ", "output ")
 """How the names of groups begin that read attributes of inner nodes, and of the ends."""
 
 
-def of_names(groups: Mapping[str, FeatureGroup]) -> dict[str, FeatureGroup]:
-    """The same groups of graphs without attributes."""
-    return {name: _of_names(group) for name, group in groups.items()}
+def name_groups(groups: Mapping[str, FeatureGroup]) -> dict[str, FeatureGroup]:
+    """The same groups of graphs without attributes; then some of them with attributes that are words, as names are."""
+    bare = {name: _of_names(group) for name, group in groups.items()}
+    return bare | {f"worded {name}": _of_words(groups[name]) for name in WORDED if name in groups}
 
 
 def _of_names(group: FeatureGroup) -> FeatureGroup:
     return FeatureGroup(lambda view: group.features(view.bare), group.counts)
+
+
+def _of_words(group: FeatureGroup) -> FeatureGroup:
+    return FeatureGroup(lambda view: group.features(view.worded), group.counts)
 
 
 def attribute_groups(space: AttributedDag) -> dict[str, FeatureGroup]:

@@ -18,7 +18,7 @@ from graphs.layout import Layout, layout_of
 from graphs.space import SearchSpace
 from graphs.spaces.attributed_dag import AttributedDag
 from predictors.attributed_features import ENDS as END_ATTRIBUTES
-from predictors.attributed_features import NODES, attribute_groups, of_names
+from predictors.attributed_features import NODES, attribute_groups, name_groups
 from predictors.feature_table import FeatureTable
 from predictors.features import (
     ALONG,
@@ -82,12 +82,15 @@ class Encodings:
 
     @cached_property
     def groups(self) -> Mapping[str, FeatureGroup]:
-        """The feature groups that are worth their time: those along paths where graphs have few."""
+        """The feature groups that are worth their time: those along paths where graphs have few.
+
+        Where operations have attributes of their own, names and attributes have groups apart.
+        """
         rng = np.random.default_rng(0)
         paths = max(_count_paths(self.space.network(self.space.sample(rng))) for _ in range(TRIED))
         groups = {**LOCAL, **PATHWISE} if paths <= MOST_PATHS else LOCAL
         if isinstance(self.space, AttributedDag):
-            return {**of_names(groups), **attribute_groups(self.space)}
+            return {**name_groups(groups), **attribute_groups(self.space)}
         return groups
 
     @cached_property

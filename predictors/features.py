@@ -31,10 +31,12 @@ class View:
     @cached_property
     def bare(self) -> View:
         """The same without attributes."""
-        network, description = (
-            ArchGraph(tuple(Op(op.name) for op in graph.ops), graph.edges) for graph in (self.network, self.description)
-        )
-        return View(network, description)
+        return View(*(_with_attributes(graph, words=False) for graph in (self.network, self.description)))
+
+    @cached_property
+    def worded(self) -> View:
+        """The same with those attributes of inner nodes alone that are words."""
+        return View(*(_with_attributes(graph, words=True) for graph in (self.network, self.description)))
 
     @cached_property
     def paths(self) -> list[tuple[int, ...]]:
@@ -179,6 +181,16 @@ READS = FeatureGroup(_reads)
 """Counts of operations together with those that they read."""
 ENDS = FeatureGroup(_ends)
 """Counts of operations with whether they read the input and whether the output reads them."""
+
+
+def _with_attributes(graph: ArchGraph, words: bool) -> ArchGraph:
+    """The graph without attributes, or with those of inner nodes that are words."""
+    inner = inner_nodes(graph) if words else range(0)
+    kept = [
+        {attr: value for attr, value in op.attrs if node in inner and isinstance(value, str)}
+        for node, op in enumerate(graph.ops)
+    ]
+    return ArchGraph(tuple(Op(op.name, **attrs) for op, attrs in zip(graph.ops, kept, strict=True)), graph.edges)
 
 
 def _mixed(path: list[str]) -> int:

@@ -5,7 +5,7 @@ import pytest
 
 from graphs.spaces.attributed_dag import AttributedDag
 from graphs.spaces.catalogue import get_space
-from predictors.attributed_features import attribute_groups, of_names
+from predictors.attributed_features import attribute_groups, name_groups
 from predictors.encodings import LOCAL, PATHWISE, Encodings, terms_of
 from predictors.features import View, wl_labels
 
@@ -42,8 +42,9 @@ def test_attributes_of_one_value_have_no_group() -> None:
 
 
 def test_names_alone() -> None:
-    (group,) = of_names({"wl1": wl_labels(1)}).values()
-    assert group.features(VIEW) == {"wide(deep)": 1, "deep(output)": 1, "plain(output)": 1}
+    groups = name_groups({"wl1": wl_labels(1)})
+    assert groups["wl1"].features(VIEW) == {"wide(deep)": 1, "deep(output)": 1, "plain(output)": 1}
+    assert groups["worded wl1"].features(VIEW) == {"wide(kind=a)(deep)": 1, "deep(output)": 1, "plain(output)": 1}
 
 
 def test_a_layer_without_the_attribute_counts_as_the_middle() -> None:
