@@ -94,6 +94,11 @@ class AttributedDag(SearchSpace):
         return total * self._kinds("input") * self._kinds("output")
 
     @property
+    def network_count(self) -> int | None:
+        """Each description of a chain builds a network of its own, unless a subclass simplifies it."""
+        return self.size if self.chain and type(self).simplify is AttributedDag.simplify else None
+
+    @property
     def log10_size(self) -> float:
         return math.log10(self.size)
 

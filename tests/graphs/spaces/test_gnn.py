@@ -83,7 +83,8 @@ def test_recipes() -> None:
 
 def test_sizes() -> None:
     attention = 7 * 7 * 6 * 4 * 2 * 8
-    assert auto_gnn().size == attention**2
+    assert auto_gnn().size == auto_gnn().network_count == attention**2
+    assert Gnn().network_count is None
     plain, recipe, end = 7 * 8, 6 * 6 * 3 * 3 * 3 * 6 * 2, 2 * 4 * 4
     kinds = attention + 2 * plain * 3 * 4 + plain * 3 + 6 * plain
     assert Gnn().size == recipe * end * sum(w * kinds**n for n, w in ((1, 2), (2, 10), (3, 122), (4, 3346)))
