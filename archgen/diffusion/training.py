@@ -195,7 +195,7 @@ def usual_config(layout: Layout, seed: int = 0, steps: int | None = None) -> Tra
     """Training that suits the layout; `steps` takes the place of the usual number."""
     batch = max(FEWEST, min(TrainingConfig.batch, PAIRS // layout.nodes**2))
     if layout.edge_slots and _of_attributes(layout):
-        batch, usual = min(batch, 128), 2_000  # within a quarter of a nat of the entropy of the space `gnn`
+        batch, usual = min(batch, 128), 2_000  # within a third of a nat of the entropy of the space `gnn`
     elif layout.edge_slots:
         usual = 7_000 if batch == TrainingConfig.batch else 1_500
     else:
