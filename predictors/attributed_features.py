@@ -109,5 +109,5 @@ def _numeric(values: list[AttrValue] | tuple[AttrValue, ...]) -> bool:
 
 def _positions(values: list[AttrValue] | tuple[AttrValue, ...]) -> dict[AttrValue | None, float]:
     """From -1 to 1."""
-    ordered = sorted(values)  # type: ignore[type-var]
+    ordered = sorted(values)
     return {value: 2 * place / (len(ordered) - 1) - 1 for place, value in enumerate(ordered)}

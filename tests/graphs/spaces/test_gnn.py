@@ -1,5 +1,7 @@
 """The spaces of GNNs: their contracts, what has no effect in an architecture, and the networks of NAS-Bench-Graph."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -85,7 +87,7 @@ def test_sizes() -> None:
     attention = 7 * 7 * 6 * 4 * 2 * 8
     assert auto_gnn().size == auto_gnn().network_count == attention**2
     assert Gnn().network_count is None
-    plain, recipe, end = 7 * 8, 6 * 6 * 3 * 3 * 3 * 6 * 2, 2 * 4 * 4
+    plain, recipe, end = 7 * 8, math.prod(map(len, RECIPE.values())), math.prod(map(len, OUTPUT.values()))
     kinds = attention + 2 * plain * 3 * 4 + plain * 3 + 6 * plain
     assert Gnn().size == recipe * end * sum(w * kinds**n for n, w in ((1, 2), (2, 10), (3, 122), (4, 3346)))
 
