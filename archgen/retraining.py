@@ -155,7 +155,7 @@ def _measure(
         while waiting or running:
             while waiting and running < workers:
                 place = waiting.pop(0)
-                executor.submit(place, graphs[names[place]], seeds)
+                executor.submit(place, graphs[names[place]], float(seeds))
                 running += 1
             for answer in executor.wait(1.0):
                 running -= 1

@@ -13,7 +13,7 @@ from archgen.retraining import FILE, read_retraining
 from gnn_search.hand_made import HAND_MADE
 
 Run = Callable[..., Any]
-DATA = "synthetic-sbm-120"
+DATA = "synthetic-sbm-500"
 COMMON = ("--wandb", "disabled", "--strategy", "random")
 
 
@@ -57,8 +57,8 @@ def test_the_best_gnn_is_trained_again_beside_those_that_people_designed(archgen
     [
         (("nas-bench-graph", "--data", DATA), "--data is for spaces of GNNs"),
         (("gnn", "--data", DATA, "--task", "cora"), "leave out --evaluate and --task"),
-        (("gnn", "--data", "Corra"), "did you mean"),
-        (("gnn", "--data", DATA, "--kind", "nodes"), "did you mean 'node'"),
+        (("gnn", "--data", "Corra"), "Did you mean 'cora'"),
+        (("gnn", "--data", DATA, "--kind", "nodes"), "Did you mean 'node'"),
         (("gnn", "--data", DATA, "--retrain-seeds", 0), "expected at least 1"),
         (("gnn", "--data", DATA, "--memory", "4G"), "leave out --executor and --memory"),
         (("gnn", "--data", "missing.pt"), "missing.pt"),
