@@ -3,13 +3,13 @@ policies, in those classes of decisions of which they are least sure."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from bo.records import History, Proposal, Trial
@@ -21,6 +21,8 @@ from bo.strategies.strategy import Identify, draw_random
 from graphs.archgraph import ArchGraph
 from graphs.layout import Layout
 from graphs.space import SearchSpace
+
+LEARNING = Learning(rate=3.5e-4)
 
 
 @dataclass(frozen=True)
@@ -43,25 +45,27 @@ class AutoGnn:
 
     layout: Layout
     identify: Identify
-    learning: Learning = Learning(rate=3.5e-4)
+    learning: Learning = LEARNING
     seed: int = 0
     initial: int = 1
     mutated: int = 1
     guided: bool = True
     conservative: bool = True
     bounds: Bounds = UNBOUNDED
-    _memory: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def space(self) -> SearchSpace:
         return self.layout.space
 
-    @property
+    @cached_property
     def decisions(self) -> Decisions:
-        if "decisions" not in self._memory:
-            self._memory["decisions"] = Decisions(self.layout)
-        found: Decisions = self._memory["decisions"]
-        return found
+        """What is decided, and its classes."""
+        return Decisions(self.layout)
+
+    @cached_property
+    def _follower(self) -> Follower:
+        classes = self.decisions.classes
+        return Follower(lambda: Controller(self.decisions, classes, self.learning, self.seed, told=True), _teach)
 
     def propose(
         self, history: History, count: int, rng: np.random.Generator
@@ -74,27 +78,23 @@ class AutoGnn:
         if incumbent is not None and len(proposals) < count:
             controller, row = self.controller(history), self.decisions.read([incumbent.graph])
             entropies = controller.entropies(row)
-            chosen = self.classes(entropies, rng)
-            children = self._children(controller, row, chosen, count - len(proposals), rng, seen, gate)
+            order = self.order(entropies, rng)
+            children, mutated = self._children(controller, row, order, count - len(proposals), rng, seen, gate)
             proposals += [Proposal(graph, "mutation", incumbent.number) for graph in children]
-            notes = self._notes(incumbent, entropies, chosen)
+            notes = self._notes(incumbent, entropies, mutated)
         proposals += draw_random(self.space, self.identify, seen, count - len(proposals), rng, "random", gate)
         return proposals, notes | gate.notes()
 
     def controller(self, history: History) -> Controller:
         """The policies after what `history` has taught them."""
-        if "follower" not in self._memory:
-            decisions = self.decisions
-            self._memory["follower"] = Follower(
-                lambda: Controller(decisions, decisions.classes, self.learning, self.seed, told=True), self._teach
-            )
-        follower: Follower = self._memory["follower"]
-        return follower.follow(history)
+        return self._follower.follow(history)
 
-    def classes(self, entropies: np.ndarray, rng: np.random.Generator) -> list[int]:
-        """The classes to mutate: those with the largest entropies, the first of equals; random ones unless guided."""
+    def order(self, entropies: Float[np.ndarray, " c"], rng: np.random.Generator) -> list[int]:
+        """The classes in the order in which they are to be mutated: from the largest entropy on, the first of equals
+        first; at random unless guided."""
         order = np.argsort(-entropies, kind="stable") if self.guided else rng.permutation(len(entropies))
-        return sorted(order[: self.mutated].tolist())
+        found: list[int] = order.tolist()
+        return found
 
     def _incumbent(self, history: History) -> Trial | None:
         if not self.conservative:
@@ -105,18 +105,24 @@ class AutoGnn:
         self,
         controller: Controller,
         row: Int[Tensor, "1 s"],
-        chosen: Collection[int],
+        order: Sequence[int],
         count: int,
         rng: np.random.Generator,
         seen: set[str],
         gate: Gate,
-    ) -> list[ArchGraph]:
-        """New children with other choices in the chosen classes; in all classes where these have no more."""
-        children: list[ArchGraph] = []
-        for classes in (chosen, range(len(self.decisions.classes))):
+    ) -> tuple[list[ArchGraph], list[int]]:
+        """New children with other choices in the first classes, in the next ones where these have no more, in the end
+        in all; and which classes that were."""
+        children, mutated = list[ArchGraph](), list[int]()
+        some = [order[at : at + self.mutated] for at in range(0, len(order), self.mutated)]
+        for classes in (*some, order) if len(some) > 1 else some:
+            if len(children) == count:
+                break
             draw = partial(self._draw, controller, row, classes, rng)
-            children += draw_unseen(draw, controller, count - len(children), self.identify, seen, gate)
-        return children
+            found = draw_unseen(draw, controller, count - len(children), self.identify, seen, gate)
+            children += found
+            mutated += [one for one in classes if found and one not in mutated]
+        return children, mutated
 
     @staticmethod
     def _draw(
@@ -124,19 +130,23 @@ class AutoGnn:
     ) -> Int[Tensor, "b s"]:
         return controller.draw(count, rng, row, classes)
 
-    def _teach(self, controller: Controller, history: History, trial: Trial, advantage: float) -> None:
-        if trial.proposal.parent is None:
-            return
-        parent = next(one for one in history.trials if one.number == trial.proposal.parent)
-        rows = self.decisions.read([trial.graph, parent.graph])
-        differs = (rows[0] != rows[1]).tolist()
-        parts = {kind for one, kind in self.decisions.class_of.items() if differs[one]}
-        controller.learn(rows[:1], rows[1:], parts, advantage)
-
-    def _notes(self, incumbent: Trial, entropies: np.ndarray, chosen: Collection[int]) -> dict[str, Any]:
+    def _notes(self, incumbent: Trial, entropies: Float[np.ndarray, " c"], mutated: Sequence[int]) -> dict[str, Any]:
         names = self.decisions.names
         return {
             "incumbent": incumbent.number,
-            "mutated": [names[one] for one in chosen],
+            "mutated": [names[one] for one in mutated],
             "entropies": {name: float(one) for name, one in zip(names, entropies, strict=True)},
         }
+
+
+def _teach(controller: Controller, history: History, trial: Trial, advantage: float) -> None:
+    """The policies of those classes in which a child differs from its parent."""
+    if trial.proposal.parent is None:
+        return
+    parent = next(one for one in history.trials if one.number == trial.proposal.parent)
+    decisions = controller.decisions
+    rows = decisions.read([trial.graph, parent.graph])
+    differs = (rows[0] != rows[1]).tolist()
+    controller.learn(
+        rows[:1], rows[1:], {decisions.class_of[one] for one in decisions.order if differs[one]}, advantage
+    )

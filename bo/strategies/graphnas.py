@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from bo.strategies.strategy import Identify, draw_random
 from graphs.layout import Layout
 from graphs.space import SearchSpace
 
+LEARNING = Learning(rate=3.5e-4)
 ORIGIN = "controller"
 
 
@@ -33,10 +35,9 @@ class GraphNas:
 
     layout: Layout
     identify: Identify
-    learning: Learning = Learning(rate=3.5e-4)
+    learning: Learning = LEARNING
     seed: int = 0
     bounds: Bounds = UNBOUNDED
-    _memory: dict[str, Follower] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def space(self) -> SearchSpace:
@@ -54,12 +55,12 @@ class GraphNas:
 
     def controller(self, history: History) -> Controller:
         """The policy after what `history` has taught it."""
-        if not self._memory:
-            decisions = Decisions(self.layout)
-            self._memory["follower"] = Follower(
-                lambda: Controller(decisions, [decisions.order], self.learning, self.seed, told=False), _teach
-            )
-        return self._memory["follower"].follow(history)
+        return self._follower.follow(history)
+
+    @cached_property
+    def _follower(self) -> Follower:
+        decisions = Decisions(self.layout)
+        return Follower(lambda: Controller(decisions, [decisions.order], self.learning, self.seed, told=False), _teach)
 
 
 def _teach(controller: Controller, _history: History, trial: Trial, advantage: float) -> None:
