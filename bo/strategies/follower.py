@@ -13,7 +13,7 @@ from bo.strategies.early_exit import Gate
 from bo.strategies.strategy import Identify
 from graphs.archgraph import ArchGraph
 
-DRAWS = (16, 64, 256)
+DRAWS = (16, 64)
 """Rows that are drawn at once: more where none of those before was new."""
 Teach = Callable[[Controller, History, Trial, float], None]
 """Teaches a controller what an evaluated trial of a history has shown, given its advantage."""

@@ -94,7 +94,7 @@ def test_the_classes_with_the_largest_entropies_are_chosen(history: History) -> 
     assert MAKE.order(entropies, rng) == [1, 3, 0, 2]
     unguided = {replace(MAKE, guided=False).order(entropies, rng)[0] for _ in range(50)}
     assert unguided == {0, 1, 2, 3}
-    for count in (2, 8, 14):
+    for count in (2, 3, 4, 5):
         _, notes = replace(MAKE).propose(replace(history, trials=history.trials[:count]), 1, rng)
         found = notes["entropies"]
         assert notes["mutated"] == [max(found, key=found.__getitem__)]
@@ -128,6 +128,7 @@ import numpy as np
 from bo.records import History, Objective, Trial
 from bo.strategies.auto_gnn import AutoGnn
 from bo.strategies.controller import Learning
+from bo.strategies.random_search import RandomSearch
 from graphs.layout import layout_of
 from graphs.spaces.nas_bench_graph import NasBenchGraph
 
