@@ -16,7 +16,7 @@ from bo.records import History, Proposal, Trial
 from bo.strategies.controller import Controller, Learning
 from bo.strategies.decisions import Decisions
 from bo.strategies.early_exit import UNBOUNDED, Bounds, Gate
-from bo.strategies.follower import Follower, draw_unseen
+from bo.strategies.follower import DRAWS, Follower, draw_unseen
 from bo.strategies.strategy import Identify, draw_random
 from graphs.archgraph import ArchGraph
 from graphs.layout import Layout
@@ -120,7 +120,8 @@ class AutoGnn:
             if len(children) == count:
                 break
             draw = partial(self._draw, controller, row, classes, rng)
-            found = draw_unseen(draw, controller, count - len(children), self.identify, seen, gate)
+            draws = DRAWS if classes in (some[0], order) else DRAWS[:1]
+            found = draw_unseen(draw, controller, count - len(children), self.identify, seen, gate, draws)
             children += found
             mutated += [one for one in classes if found and one not in mutated]
         return children, mutated

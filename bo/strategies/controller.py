@@ -81,10 +81,13 @@ class Controller:
 
         def choose(decision: int, allowed: Bool[Tensor, "b k"]) -> Int[Tensor, " b"]:
             uniforms = torch.from_numpy(rng.random(count))
-            values = draw(walk.look(decision, allowed), uniforms)
-            if like is not None and self._part_of[decision] not in redrawn:
-                kept = like[:, decision]
-                values = torch.where(allowed.gather(1, kept[:, None])[:, 0], kept, values)
+            if like is None or self._part_of[decision] in redrawn:
+                values = draw(walk.look(decision, allowed), uniforms)
+            else:
+                values = like[:, decision]
+                kept = allowed.gather(1, values[:, None])[:, 0]
+                if not kept.all():
+                    values = torch.where(kept, values, draw(walk.look(decision, allowed), uniforms))
             return walk.make(decision, values)
 
         return self.decisions.fill(count, choose, like)
@@ -95,7 +98,7 @@ class Controller:
 
         Decisions that have no choice do not count; a part without others has entropy 0.
         """
-        _, entropies, most = self._look_back(row, row)
+        _, entropies, most = self._look_back(row, row, range(len(self.parts)))
         found = np.zeros(len(self.parts))
         for number, part in enumerate(self.parts):
             shares = [float(entropies[one]) / most[one] for one in part if most[one] > 0]
@@ -113,7 +116,7 @@ class Controller:
             parts: the policies that drew it.
             advantage: how much better it is than was expected.
         """
-        log_probs, entropies, _ = self._look_back(row, told)
+        log_probs, entropies, _ = self._look_back(row, told, parts)
         for part in sorted(parts):
             mine = self.parts[part]
             chosen, spread = (torch.stack([some[one] for one in mine]) for some in (log_probs, entropies))
@@ -122,18 +125,19 @@ class Controller:
             self._optimisers[part].step()
 
     def _look_back(
-        self, row: Int[Tensor, "1 s"], told: Int[Tensor, "1 s"] | None
+        self, row: Int[Tensor, "1 s"], told: Int[Tensor, "1 s"] | None, parts: Collection[int]
     ) -> tuple[dict[int, Tensor], dict[int, Tensor], dict[int, float]]:
-        """Of each decision that led to `row` its log-probability, its entropy, and the entropy of a uniform draw."""
+        """Of each decision of some parts its log-probability in `row`, its entropy, and that of a uniform draw."""
         walk = Walk(self.policies, 1, told)
         log_probs, entropies, most = dict[int, Tensor](), dict[int, Tensor](), dict[int, float]()
 
         def choose(decision: int, allowed: Bool[Tensor, "b k"]) -> Int[Tensor, " b"]:
             value = row[:, decision]
-            seen = walk.look(decision, allowed)
-            log_probs[decision] = seen[0, value[0]]
-            entropies[decision] = entropy(seen)[0]
-            most[decision] = float(np.log(int(allowed.sum())))
+            if self._part_of[decision] in parts:
+                seen = walk.look(decision, allowed)
+                log_probs[decision] = seen[0, value[0]]
+                entropies[decision] = entropy(seen)[0]
+                most[decision] = float(np.log(int(allowed.sum())))
             return walk.make(decision, value)
 
         self.decisions.fill(1, choose, row)

@@ -85,14 +85,14 @@ class Decisions:
             allowed[:, -1] = False if like is None else like[:, 0] == len(self.starts)
             return allowed
         known = rows[:, decision] < self.sizes[decision]
+        given = torch.arange(self.sizes[decision]) == rows[:, decision, None]
+        if known.all():
+            return given
         if decision in self._limited:
             allowed = self.layout.allowed(rows[:, 1:], decision - 1)
         else:
             allowed = torch.ones(len(rows), self.sizes[decision], dtype=torch.bool)
-        if known.any():
-            given = torch.arange(self.sizes[decision]) == rows[:, decision, None]
-            allowed = torch.where(known[:, None], given, allowed)
-        return allowed
+        return torch.where(known[:, None], given, allowed)
 
 
 def _starts(layout: Layout) -> Int[Tensor, "b s"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from jaxtyping import Int
 from torch import Tensor
@@ -72,17 +72,19 @@ def draw_unseen(
     identify: Identify,
     seen: set[str],
     gate: Gate,
+    draws: Sequence[int] = DRAWS,
 ) -> list[ArchGraph]:
     """Up to `count` architectures with new identities that keep the bounds; adds them to `seen`.
 
     Args:
-        draw: draws so many rows; again and again, until `DRAWS` have been drawn.
+        draw: draws so many rows.
+        draws: how many rows at once, again and again while there are not enough.
     """
     found: list[ArchGraph] = []
-    for draws in DRAWS:
+    for rows in draws:
         if len(found) == count:
             break
-        for graph in controller.decisions.write(draw(draws)):
+        for graph in controller.decisions.write(draw(rows)):
             if len(found) < count and (identity := identify(graph)) not in seen and gate.lets_child(graph):
                 seen.add(identity)
                 found.append(graph)

@@ -50,7 +50,8 @@ class RecurrentPolicy(nn.Module):
         self.heads = nn.ModuleList(nn.Linear(width, size) for _, size in heads)
         self.values = nn.ModuleList(nn.Embedding(size, width) for _, size in heads)
         self.places = nn.Embedding(len(self.mine), width)
-        self.told = nn.ModuleList(nn.Embedding(size, width) for size in decisions.sizes) if told else None
+        self.told = nn.Embedding(sum(decisions.sizes), width) if told else None
+        self._first = torch.tensor([0, *decisions.sizes[:-1]]).cumsum(0)
         for name, weights in self.named_parameters():
             with torch.no_grad():
                 weights.uniform_(-SCALE, SCALE, generator=generator)
@@ -62,27 +63,28 @@ class RecurrentPolicy(nn.Module):
         hidden = torch.zeros(count, self.width)
         if self.told is not None:
             assert rows is not None
-            hidden = hidden + torch.stack([one(rows[:, at]) for at, one in enumerate(self.told)]).sum(0)
+            hidden = hidden + self.told(rows + self._first).sum(1)
         return hidden, torch.zeros(count, self.width)
 
-    def step(
-        self, place: int, before: Int[Tensor, " b"] | None, state: State, allowed: Bool[Tensor, "b k"]
-    ) -> tuple[Float[Tensor, "b k"], State]:
-        """Log-probabilities of the decision `mine[place]`, minus infinity where it is not allowed, and the next state.
+    def step(self, place: int, before: Int[Tensor, " b"] | None, state: State) -> State:
+        """The state at the decision `mine[place]`.
 
         Args:
             place: number of the decision among its own.
             before: the values of the one before; None for the first.
-            state: after the one before.
-            allowed: which values it may have.
+            state: at the one before.
         """
-        inputs = self.places.weight[place].expand(len(allowed), -1)
+        inputs = self.places.weight[place].expand(len(state[0]), -1)
         if before is not None:
             inputs = inputs + self.values[self._head[self.mine[place - 1]]](before)
-        state = self.cell(inputs, state)
+        hidden, memory = self.cell(inputs, state)
+        return hidden, memory
+
+    def log_probs(self, place: int, state: State, allowed: Bool[Tensor, "b k"]) -> Float[Tensor, "b k"]:
+        """Log-probabilities of the decision `mine[place]` at its state, minus infinity where it is not allowed."""
         logits = self.heads[self._head[self.mine[place]]](state[0]) / self.temperature
-        logits = (LARGEST_LOGIT * logits.tanh()).masked_fill(~allowed, -torch.inf)
-        return logits.log_softmax(1), state
+        log_probs: Tensor = (LARGEST_LOGIT * logits.tanh()).masked_fill(~allowed, -torch.inf).log_softmax(1)
+        return log_probs
 
 
 class Walk:
@@ -96,15 +98,18 @@ class Walk:
 
     def __init__(self, policies: Sequence[RecurrentPolicy], count: int, told: Int[Tensor, "b s"] | None) -> None:
         self._at = {one: (policy, place) for policy in policies for place, one in enumerate(policy.mine)}
-        self._states = {id(policy): policy.begin(count, told) for policy in policies}
+        self._count, self._told = count, told
+        self._states: dict[int, tuple[int, State]] = {}
         self._made: dict[int, Int[Tensor, " b"]] = {}
 
     def look(self, decision: int, allowed: Bool[Tensor, "b k"]) -> Float[Tensor, "b k"]:
-        """Log-probabilities of a decision's values."""
+        """Log-probabilities of a decision's values; its policy first walks past those that nobody looked at."""
         policy, place = self._at[decision]
-        before = self._made[policy.mine[place - 1]] if place else None
-        log_probs, self._states[id(policy)] = policy.step(place, before, self._states[id(policy)], allowed)
-        return log_probs
+        passed, state = self._states.get(id(policy)) or (0, policy.begin(self._count, self._told))
+        for at in range(passed, place + 1):
+            state = policy.step(at, self._made[policy.mine[at - 1]] if at else None, state)
+        self._states[id(policy)] = place + 1, state
+        return policy.log_probs(place, state, allowed)
 
     def make(self, decision: int, values: Int[Tensor, " b"]) -> Int[Tensor, " b"]:
         """Note what was decided."""
