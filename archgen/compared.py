@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from bo.strategies.early_exit import Bounds
 from bo.strategies.strategy import Identify, Strategy
 from graphs.errors import InvalidArchitecture, InvalidOption
 from graphs.space import SearchSpace
+
+if TYPE_CHECKING:
+    from graphs.layout import Layout
 
 Build = Callable[[SearchSpace, CampaignConfig, Identify, Bounds], Strategy]
 ROBOT_METRICS = ("grad_norm", "snip", "grasp", "fisher", "synflow", "jacov")
@@ -50,13 +54,9 @@ def build_linas(space: SearchSpace, _config: CampaignConfig, identify: Identify,
     """
     from archgen.row_costs import RowCost, row_cost
     from bo.strategies.linas import Linas, RowScore
-    from graphs.layout import layout_of
     from predictors.ridge import fit_ridge
 
-    try:
-        layout = layout_of(space)
-    except InvalidArchitecture as error:
-        raise InvalidOption(f"strategy 'linas' learns from slots: {error}; or choose another strategy") from error
+    layout = _layout("linas", space)
 
     def score(cost: RowCost) -> RowScore:
         import torch
@@ -65,6 +65,30 @@ def build_linas(space: SearchSpace, _config: CampaignConfig, identify: Identify,
 
     known = {name: score(row_cost(layout, cost)) for name, cost in bounds.costs.items()}
     return Linas(layout, identify, partial(fit_ridge, layout.sizes), known, bounds=bounds)
+
+
+def build_auto_gnn(space: SearchSpace, config: CampaignConfig, identify: Identify, bounds: Bounds) -> Strategy:
+    """Auto-GNN's search; raises `InvalidOption` where the space has no layout."""
+    from bo.strategies.auto_gnn import AutoGnn
+
+    return AutoGnn(_layout("auto-gnn", space), identify, seed=config.seed, bounds=bounds)
+
+
+def build_graphnas(space: SearchSpace, config: CampaignConfig, identify: Identify, bounds: Bounds) -> Strategy:
+    """GraphNAS; raises `InvalidOption` where the space has no layout."""
+    from bo.strategies.graphnas import GraphNas
+
+    return GraphNas(_layout("graphnas", space), identify, seed=config.seed, bounds=bounds)
+
+
+def _layout(strategy: str, space: SearchSpace) -> Layout:
+    """The slots that a strategy learns from."""
+    from graphs.layout import layout_of
+
+    try:
+        return layout_of(space)
+    except InvalidArchitecture as error:
+        raise InvalidOption(f"strategy {strategy!r} learns from slots: {error}; or choose another strategy") from error
 
 
 def build_robot(space: SearchSpace, config: CampaignConfig, identify: Identify, bounds: Bounds) -> Strategy:
@@ -98,4 +122,6 @@ COMPARED: Mapping[str, Build] = {
     "bananas": build_bananas,
     "linas": build_linas,
     "robot": build_robot,
+    "auto-gnn": build_auto_gnn,
+    "graphnas": build_graphnas,
 }

@@ -34,14 +34,16 @@ STRATEGIES = {
     "bananas": "ensemble on path encodings, mutants of the best, independent Thompson sampling",
     "linas": "rounds of 50: predictors of slots, NSGA-II on them alone (DyNAS-T)",
     "robot": "weights of published training-free metrics by GP-UCB, then their ranking (nasbench201 alone)",
+    "auto-gnn": "the best so far with one class of decisions drawn anew, by policies that learn (Auto-GNN)",
+    "graphnas": "whole architectures from an LSTM that learns by REINFORCE (GraphNAS)",
     "wl-gp": "GP on graph features, log-EI over the whole space where it can be listed",
     "archgen": "the same GP and log-EI over a pool from the guided diffusion generator, mutations and random graphs",
     "archgen-mutation": "archgen with mutations in the generator's place (the ablation)",
 }
 POOLED = ("wl-gp", "archgen", "archgen-mutation")
 """Those that choose from a pool by an acquisition, and learn from what was measured before the campaign."""
-MODEL_BASED = ("bananas", "linas", "robot", *POOLED)
-"""Those that fit a surrogate."""
+MODEL_BASED = ("bananas", "linas", "robot", "auto-gnn", "graphnas", *POOLED)
+"""Those that fit a surrogate or a policy."""
 SEVERAL = ("random", "nsga2", "linas", *POOLED)
 """Those that can improve several objectives."""
 WatchTraining = Callable[[int, int, float], object]

@@ -6,16 +6,18 @@ import numpy as np
 import pytest
 
 from archgen.properties import known_costs
-from archgen.strategies import build_strategy
+from archgen.session import open_campaign
+from archgen.strategies import STRATEGIES, build_strategy, check_options, check_strategy
 from bo.records import CampaignConfig, History, Objective, Trial
 from bo.strategies.linas import Linas
 from bo.strategies.nsga2 import Nsga2
 from bo.strategies.random_search import RandomSearch
 from graphs.condition import Condition
-from graphs.errors import InvalidOption
+from graphs.errors import InvalidOption, UnknownName
 from graphs.space import SearchSpace
 from graphs.spaces.catalogue import get_space
 from graphs.spaces.nasbench201 import NasBench201
+from graphs.tables.catalogue import load_table
 
 BOUND = Condition("params", "<=", 0.4)
 
@@ -41,12 +43,13 @@ class Unlisted(NasBench201):
         return None
 
 
-def test_without_slots_nsga2_only_mutates_and_linas_is_refused() -> None:
+def test_without_slots_nsga2_only_mutates_and_those_that_learn_from_slots_are_refused() -> None:
     strategy = build("nsga2", Unlisted())
     assert isinstance(strategy, Nsga2)
     assert strategy.crossover is None
-    with pytest.raises(InvalidOption, match=r"strategy 'linas' learns from slots: .* or choose another strategy"):
-        build("linas", Unlisted())
+    for name in ("linas", "auto-gnn", "graphnas"):
+        with pytest.raises(InvalidOption, match=rf"strategy '{name}' learns from slots: .* or choose another strategy"):
+            build(name, Unlisted())
 
 
 def test_robot_is_refused_where_nobody_published_metrics(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> None:
@@ -64,7 +67,7 @@ def test_bounds_are_the_constraints_on_known_costs() -> None:
     assert strategy.bounds.conditions == (BOUND,)
 
 
-@pytest.mark.parametrize("name", ["random", "evolution", "local-search", "nsga2", "bananas", "linas", "robot", "wl-gp"])
+@pytest.mark.parametrize("name", [name for name in STRATEGIES if not name.startswith("archgen")])
 def test_all_proposals_keep_the_known_constraints(name: str, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARCHGEN_DATA", str(data_dir))
     space = NasBench201()
@@ -100,3 +103,33 @@ def test_with_an_evaluator_of_ones_own_linas_predicts_every_metric() -> None:
     strategy = build_strategy(space, told, space.canonical, Path("none"))
     assert isinstance(strategy, Linas)
     assert strategy.known == {}
+
+
+@pytest.mark.parametrize("name", ["auto-gnn", "graphnas"])
+def test_controllers_go_on_as_if_they_had_not_been_interrupted(
+    name: str, tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARCHGEN_DATA", str(data_dir))
+    table = load_table("nas-bench-graph", "cora")
+
+    def run(folder: str, *budgets: int, seed: int = 0) -> list[str]:
+        for budget in budgets:
+            told = {"space": "nas-bench-graph", "task": "cora", "strategy": name, "seed": seed, "batch": 2}
+            with open_campaign(tmp_path / folder, **told) as campaign:  # type: ignore[arg-type]
+                campaign.run(table, budget)
+        return [trial.arch for trial in campaign.history.trials]
+
+    whole = run("whole", 12)
+    assert run("parts", 2, 6, 10, 12) == whole
+    assert run("other", 12, seed=1) != whole
+
+
+def test_controllers_improve_one_objective_and_have_no_options() -> None:
+    for name in ("auto-gnn", "graphnas"):
+        several = config(name, others=(Objective("params", maximize=False),))
+        with pytest.raises(InvalidOption, match=f"strategy '{name}' improves one objective, got 2; choose one of "):
+            check_options(several)
+        with pytest.raises(InvalidOption, match=f"strategy '{name}' has no option 'acquisition'"):
+            check_options(config(name, options={"acquisition": "log-ei"}))
+    with pytest.raises(UnknownName, match="Did you mean 'auto-gnn'"):
+        check_strategy("autognn")
