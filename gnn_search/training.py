@@ -123,7 +123,7 @@ def _optimizer(model: nn.Module, prepared: PreparedTask, recipe: Recipe) -> torc
     first = [one for one in model.parameters() if one.dim() == 2 and features in one.shape]
     others = [one for one in model.parameters() if all(one is not other for other in first)]
     groups = [{"params": first, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.Adam([group for group in groups if group["params"]], lr=recipe.learning_rate, foreach=True)
+    return torch.optim.Adam([group for group in groups if group["params"]], lr=recipe.learning_rate, fused=True)
 
 
 def training_loss(model: nn.Module, prepared: PreparedTask, recipe: Recipe) -> Tensor:
