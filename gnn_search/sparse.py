@@ -50,7 +50,7 @@ class SparseMatrix:
 
     def transposed_with(self, values: Float[Tensor, " e"]) -> Tensor:
         """The transpose of `with_values(values)`."""
-        return csr(*self._turned_places, values[self._turned], (self.shape[1], self.shape[0]))
+        return csr(*self._turned_places, values.index_select(0, self._turned), (self.shape[1], self.shape[0]))
 
     def __matmul__(self, x: Float[Tensor, "m d"]) -> Float[Tensor, "n d"]:
         return _product(self._plain, self._transposed, x)
@@ -80,7 +80,9 @@ class SparseMatrix:
     def at_entries(self, left: Float[Tensor, "n d"], right: Float[Tensor, "m d"]) -> Float[Tensor, " e"]:
         """As `sampled`, without a gradient."""
         pattern = self._plain if left.dtype == self.values.dtype else self.with_values(self.values.to(left.dtype))
-        return torch.sparse.sampled_addmm(pattern, left.contiguous(), right.contiguous().t(), beta=0.0).values()
+        found = torch.sparse.sampled_addmm(pattern, left.contiguous(), right.contiguous().t(), beta=0.0)
+        values: Tensor = found.values()
+        return values
 
     def stacked(self, heads: int) -> SparseMatrix:
         """The Kronecker product with the identity: each of `heads` rows of a node reads the same row of others.
