@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
-from functools import cache
-from typing import Any
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
 from gnn_search.dropping import drop_mask as drop_mask
 from gnn_search.dropping import dropout as dropout
+from gnn_search.products import Added, Repeated, Sampled, WeightedProduct, csr, product
 
 
 class SparseMatrix:
@@ -53,28 +48,28 @@ class SparseMatrix:
         return csr(*self._turned_places, values.index_select(0, self._turned), (self.shape[1], self.shape[0]))
 
     def __matmul__(self, x: Float[Tensor, "m d"]) -> Float[Tensor, "n d"]:
-        return _product(self._plain, self._transposed, x)
+        return product(self._plain, self._transposed, x)
 
     def added(
         self, base: Float[Tensor, "n d"], x: Float[Tensor, "m d"], alpha: float = 1.0, beta: float = 1.0
     ) -> Float[Tensor, "n d"]:
         """`beta * base + alpha * self @ x` in one pass over memory."""
-        found: Tensor = _Added.apply(self._plain, self._transposed, base, x, alpha, beta)  # type: ignore[no-untyped-call]
+        found: Tensor = Added.apply(self._plain, self._transposed, base, x, alpha, beta)  # type: ignore[no-untyped-call]
         return found
 
     def repeated(self, x: Float[Tensor, "n d"], steps: int, alpha: float, beta: float) -> Float[Tensor, "n d"]:
         """What `steps` times `y = alpha * self @ y + beta * x`, begun at y = x, leads to; keeps nothing of it."""
-        found: Tensor = _Repeated.apply(self._plain, self._transposed, x, steps, alpha, beta)  # type: ignore[no-untyped-call]
+        found: Tensor = Repeated.apply(self._plain, self._transposed, x, steps, alpha, beta)  # type: ignore[no-untyped-call]
         return found
 
     def times(self, values: Float[Tensor, " e"], x: Float[Tensor, "m d"]) -> Float[Tensor, "n d"]:
         """The product with entries that have a gradient."""
-        found: Tensor = _WeightedProduct.apply(self, values, x)  # type: ignore[no-untyped-call]
+        found: Tensor = WeightedProduct.apply(self, values, x)  # type: ignore[no-untyped-call]
         return found
 
     def sampled(self, left: Float[Tensor, "n d"], right: Float[Tensor, "m d"]) -> Float[Tensor, " e"]:
         """For each entry the dot product of `left` at its row and `right` at its column."""
-        found: Tensor = _Sampled.apply(self, left, right)  # type: ignore[no-untyped-call]
+        found: Tensor = Sampled.apply(self, left, right)  # type: ignore[no-untyped-call]
         return found
 
     def at_entries(self, left: Float[Tensor, "n d"], right: Float[Tensor, "m d"]) -> Float[Tensor, " e"]:
@@ -108,108 +103,7 @@ class DroppedMatrix:
         self._plain, self._transposed = matrix.with_values(values), matrix.transposed_with(values)
 
     def __matmul__(self, x: Float[Tensor, "m d"]) -> Float[Tensor, "n d"]:
-        return _product(self._plain, self._transposed, x)
-
-
-class _Product(Function):
-    @staticmethod
-    def forward(ctx: Any, matrix: Tensor, transposed: Tensor, x: Tensor) -> Tensor:
-        ctx.transposed = transposed
-        return matrix @ x
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[None, None, Tensor]:
-        return None, None, ctx.transposed @ grad.contiguous()
-
-
-class _Added(Function):
-    @staticmethod
-    def forward(
-        ctx: Any, matrix: Tensor, transposed: Tensor, base: Tensor, x: Tensor, alpha: float, beta: float
-    ) -> Tensor:
-        ctx.transposed, ctx.alpha, ctx.beta = transposed, alpha, beta
-        return torch.addmm(base, matrix, x, alpha=alpha, beta=beta)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[None, None, Tensor, Tensor, None, None]:
-        at_x = ctx.transposed @ grad.contiguous()
-        return None, None, _scaled(grad, ctx.beta), _scaled(at_x, ctx.alpha), None, None
-
-
-class _Repeated(Function):
-    """A polynomial of a matrix; that of the transpose, by the same steps, gives the gradient."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, matrix: Tensor, transposed: Tensor, x: Tensor, steps: int, alpha: float, beta: float
-    ) -> Tensor:
-        ctx.transposed, ctx.rest = transposed, (steps, alpha, beta)
-        return _repeat(matrix, x, steps, alpha, beta)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[None, None, Tensor, None, None, None]:
-        return None, None, _repeat(ctx.transposed, grad.contiguous(), *ctx.rest), None, None, None
-
-
-class _WeightedProduct(Function):
-    @staticmethod
-    def forward(ctx: Any, matrix: SparseMatrix, values: Tensor, x: Tensor) -> Tensor:
-        ctx.matrix = matrix
-        ctx.save_for_backward(values, x)
-        return matrix.with_values(values) @ x
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor, Tensor]:
-        values, x = ctx.saved_tensors
-        return None, ctx.matrix.at_entries(grad, x), ctx.matrix.transposed_with(values) @ grad.contiguous()
-
-
-class _Sampled(Function):
-    @staticmethod
-    def forward(ctx: Any, matrix: SparseMatrix, left: Tensor, right: Tensor) -> Tensor:
-        ctx.matrix = matrix
-        ctx.save_for_backward(left, right)
-        return matrix.at_entries(left, right)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor, Tensor]:
-        left, right = ctx.saved_tensors
-        return None, ctx.matrix.with_values(grad) @ right, ctx.matrix.transposed_with(grad) @ left
-
-
-def csr(starts: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
-    """A CSR tensor, unchecked."""
-    _hear_warning()
-    return torch.sparse_csr_tensor(starts, columns, values.detach(), size=shape, check_invariants=False)
-
-
-@cache
-def _hear_warning() -> None:
-    """Torch calls CSR tensors a beta feature once a process, when the first is made."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.sparse_csr_tensor([0, 0], [], [], size=(1, 1), check_invariants=False)
-
-
-def _product(matrix: Tensor, transposed: Tensor, x: Tensor) -> Tensor:
-    found: Tensor = _Product.apply(matrix, transposed, x)  # type: ignore[no-untyped-call]
-    return found
-
-
-def _repeat(matrix: Tensor, x: Tensor, steps: int, alpha: float, beta: float) -> Tensor:
-    found = x
-    for _ in range(steps):
-        found = torch.addmm(x, matrix, found, alpha=alpha, beta=beta)
-    return found
-
-
-def _scaled(x: Tensor, factor: float) -> Tensor:
-    return x if factor == 1 else x * factor
+        return product(self._plain, self._transposed, x)
 
 
 def _starts(rows: Int[Tensor, " e"], count: int) -> Int[Tensor, " c"]:

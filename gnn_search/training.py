@@ -10,10 +10,11 @@ from typing import Protocol as Protocol_
 from typing import runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from gnn_search.inputs import NetworkInput
+from gnn_search.scores import area_under_curve, pair_scores
+from gnn_search.scores import loss_of as loss_of
 from gnn_search.task import GnnTask, GraphInput, Split
 from graphs.errors import EvaluationError
 from graphs.spaces.gnn import Recipe
@@ -108,7 +109,7 @@ def train(
         model.train()
         optimizer.zero_grad()
         loss = training_loss(model, prepared, recipe)
-        _require_finite(float(loss), epoch)
+        _require_finite(float(loss.detach()), epoch)
         torch.autograd.backward(loss)
         optimizer.step()
         found = evaluate(model, prepared, task.valid)
@@ -168,18 +169,6 @@ def training_loss(model: nn.Module, prepared: PreparedTask, recipe: Recipe) -> T
     return loss + recipe.consistency * (chances - sharp).pow(2).sum(2).mean()
 
 
-def loss_of(outputs: Float[Tensor, "n k"], split: Split, kind: str) -> Tensor:
-    """Cross-entropy of the labels."""
-    if kind == "link":
-        return nn.functional.binary_cross_entropy_with_logits(pair_scores(outputs, split), split.labels.float())
-    return nn.functional.cross_entropy(outputs[split.items], split.labels)
-
-
-def pair_scores(outputs: Float[Tensor, "n k"], split: Split) -> Float[Tensor, " m"]:
-    """The dot product of each pair."""
-    return (outputs[split.items[:, 0]] * outputs[split.items[:, 1]]).sum(1)
-
-
 @torch.no_grad()
 def evaluate(model: nn.Module, prepared: PreparedTask, split: Split) -> tuple[float, float]:
     """The task's metric in percent, and the loss."""
@@ -190,11 +179,3 @@ def evaluate(model: nn.Module, prepared: PreparedTask, split: Split) -> tuple[fl
         return 100 * area_under_curve(pair_scores(outputs, split), split.labels), loss
     right = (outputs[split.items].argmax(1) == split.labels).float().mean()
     return 100 * float(right), loss
-
-
-def area_under_curve(scores: Float[Tensor, " m"], labels: Int[Tensor, " m"]) -> float:
-    """Of the ROC: the share of pairs of a 1 and a 0 that are in the right order, equals counting half."""
-    low = scores[labels == 0].sort().values
-    high = scores[labels == 1]
-    below = torch.searchsorted(low, high).sum() + torch.searchsorted(low, high, right=True).sum()
-    return float(below) / 2 / (len(low) * len(high))
