@@ -83,7 +83,7 @@ class AttentionLayer(nn.Module):
         if self.attention == "gene-linear":
             parts = z.view(len(z), self.heads, -1)
             found = tanh_scores(places, parts * self.vectors[0], parts * self.vectors[1], self.vectors[2])
-            return found.flatten().index_select(0, matrix.order)
+            return places.spread(found)
         left, right = self._dots(z)
         found = _leaky(left.index_select(0, target) + right.index_select(0, source))
         if self.attention == "sym-gat":

@@ -74,7 +74,7 @@ class _Largest(Function):
         found = x.new_full((matrix.shape[0], x.shape[1]), -torch.inf)
         for part in _blocks(matrix, x.shape[1]):
             messages = x.index_select(0, matrix.columns[part]).mul_(values[part, None])
-            found.index_reduce_(0, matrix.rows[part], messages, "amax")
+            found.scatter_reduce_(0, matrix.rows[part, None].expand_as(messages), messages, "amax")
         ctx.matrix = matrix
         ctx.save_for_backward(values, x, found)
         return found

@@ -91,6 +91,11 @@ class SparseMatrix:
             self._stacked[heads] = SparseMatrix(rows, columns, self.values.repeat_interleave(heads), shape)
         return self._stacked[heads]
 
+    def spread(self, values: Float[Tensor, "e h"]) -> Float[Tensor, " eh"]:
+        """Values of the entries a head, in the order of the entries of `stacked(h)`."""
+        heads = values.shape[1]
+        return values.flatten() if heads == 1 else values.flatten().index_select(0, self.stacked(heads).order)
+
     def dropped(self, share: float) -> DroppedMatrix:
         """The matrix with entries left out at random, the others larger to make up for it."""
         return DroppedMatrix(self, self.values * drop_mask(self.values.shape, share))
