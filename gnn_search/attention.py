@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gnn_search.inputs import NetworkInput
-from gnn_search.neighbours import row_largest, row_softmax, tanh_scores
+from gnn_search.neighbours import leaky_softmax, row_largest, row_softmax, tanh_scores
 from gnn_search.sparse import SparseMatrix
 
 SLOPE = 0.2
@@ -70,9 +70,13 @@ class AttentionLayer(nn.Module):
 
     def _weights(self, z: Float[Tensor, "n w"], places: SparseMatrix) -> Float[Tensor, " eh"]:
         """Of the entries of `places.stacked(heads)`; those of a row add up to 1."""
-        return row_softmax(places.stacked(self.heads), self._scores(z, places))
+        matrix = places.stacked(self.heads)
+        if self.attention == "gat":
+            return leaky_softmax(matrix, *self._dots(z), SLOPE)
+        return row_softmax(matrix, self._scores(z, places))
 
     def _scores(self, z: Float[Tensor, "n w"], places: SparseMatrix) -> Float[Tensor, " eh"]:
+        """Of `linear`, `cos`, `gene-linear` and `sym-gat`."""
         matrix = places.stacked(self.heads)
         source, target = matrix.columns, matrix.rows
         if self.attention == "linear":
@@ -86,9 +90,7 @@ class AttentionLayer(nn.Module):
             return places.spread(found)
         left, right = self._dots(z)
         found = _leaky(left.index_select(0, target) + right.index_select(0, source))
-        if self.attention == "sym-gat":
-            found = found + _leaky(left.index_select(0, source) + right.index_select(0, target))
-        return found
+        return found + _leaky(left.index_select(0, source) + right.index_select(0, target))
 
     def _dots(self, z: Float[Tensor, "n w"]) -> list[Float[Tensor, " nh"]]:
         """For each vector its dot products with the heads of all nodes, by one product of matrices."""

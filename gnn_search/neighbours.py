@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
+from torch.nn.functional import leaky_relu
 
 from gnn_search.sparse import SparseMatrix
 
@@ -24,6 +25,14 @@ BLOCK = 1 << 16
 def row_softmax(matrix: SparseMatrix, scores: Float[Tensor, " e"]) -> Float[Tensor, " e"]:
     """The softmax over the entries of each row."""
     found: Tensor = _Softmax.apply(matrix, scores)  # type: ignore[no-untyped-call]
+    return found
+
+
+def leaky_softmax(
+    matrix: SparseMatrix, left: Float[Tensor, " n"], right: Float[Tensor, " m"], slope: float
+) -> Float[Tensor, " e"]:
+    """`row_softmax` of the leaky ReLU of `left` at an entry's row plus `right` at its column."""
+    found: Tensor = _LeakySoftmax.apply(matrix, left, right, slope)  # type: ignore[no-untyped-call]
     return found
 
 
@@ -50,9 +59,7 @@ def tanh_scores(
 class _Softmax(Function):
     @staticmethod
     def forward(ctx: Any, matrix: SparseMatrix, scores: Tensor) -> Tensor:
-        largest = torch.segment_reduce(scores, "max", offsets=matrix.starts)
-        raised = scores.sub(largest.index_select(0, matrix.rows)).exp_()
-        found = raised.div_(_row_sums(matrix, raised).index_select(0, matrix.rows))
+        found = _softmax(matrix, scores.clone())
         ctx.matrix = matrix
         ctx.save_for_backward(found)
         return found
@@ -61,9 +68,26 @@ class _Softmax(Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor]:
         (found,) = ctx.saved_tensors
-        weighed = found * grad
-        sums = _row_sums(ctx.matrix, weighed).index_select(0, ctx.matrix.rows)
-        return None, weighed.addcmul_(found, sums, value=-1.0)
+        return None, _softmax_gradient(ctx.matrix, found, grad)
+
+
+class _LeakySoftmax(Function):
+    @staticmethod
+    def forward(ctx: Any, matrix: SparseMatrix, left: Tensor, right: Tensor, slope: float) -> Tensor:
+        scores = left.index_select(0, matrix.rows).add_(right.index_select(0, matrix.columns))
+        found = _softmax(matrix, leaky_relu(scores, slope))
+        ctx.matrix, ctx.slope = matrix, slope
+        ctx.save_for_backward(scores, found)
+        return found
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor, Tensor, None]:
+        scores, found = ctx.saved_tensors
+        at_scores = _softmax_gradient(ctx.matrix, found, grad)
+        at_scores = torch.ops.aten.leaky_relu_backward(at_scores, scores, ctx.slope, False)
+        at_right = scores.new_zeros(ctx.matrix.shape[1]).index_add_(0, ctx.matrix.columns, at_scores)
+        return None, _row_sums(ctx.matrix, at_scores), at_right, None
 
 
 class _Largest(Function):
@@ -126,6 +150,18 @@ def _blocks(matrix: SparseMatrix, features: int) -> Iterator[slice]:
     step = max(1, BLOCK // features)
     for start in range(0, len(matrix.rows), step):
         yield slice(start, start + step)
+
+
+def _softmax(matrix: SparseMatrix, scores: Tensor) -> Tensor:
+    """In the memory of `scores`."""
+    largest = torch.segment_reduce(scores, "max", offsets=matrix.starts)
+    raised = scores.sub_(largest.index_select(0, matrix.rows)).exp_()
+    return raised.div_(_row_sums(matrix, raised).index_select(0, matrix.rows))
+
+
+def _softmax_gradient(matrix: SparseMatrix, found: Tensor, grad: Tensor) -> Tensor:
+    weighed = found * grad
+    return weighed.addcmul_(found, _row_sums(matrix, weighed).index_select(0, matrix.rows), value=-1.0)
 
 
 def _row_sums(matrix: SparseMatrix, values: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from gnn_search import neighbours
-from gnn_search.neighbours import row_largest, row_softmax, tanh_scores
+from gnn_search.neighbours import leaky_softmax, row_largest, row_softmax, tanh_scores
 from gnn_search.sparse import SparseMatrix
 
 NODES = 6
@@ -34,6 +34,13 @@ def test_softmax_of_each_row(matrix: SparseMatrix) -> None:
 def test_softmax_of_large_scores_is_finite(matrix: SparseMatrix) -> None:
     scores = torch.linspace(-1e5, 1e5, len(matrix.rows))
     assert row_softmax(matrix, scores).isfinite().all()
+
+
+def test_softmax_of_leaky_sums(matrix: SparseMatrix) -> None:
+    left, right = randn(NODES), randn(NODES)
+    scores = torch.nn.functional.leaky_relu(left[matrix.rows] + right[matrix.columns], 0.2)
+    torch.testing.assert_close(leaky_softmax(matrix, left, right, 0.2), row_softmax(matrix, scores))
+    assert torch.autograd.gradcheck(lambda left, right: leaky_softmax(matrix, left, right, 0.2), [left, right])
 
 
 @pytest.mark.parametrize("block", [1, 8, 1 << 16])
