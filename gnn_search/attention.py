@@ -7,9 +7,9 @@ import math
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch_geometric.utils import scatter
 
 from gnn_search.inputs import NetworkInput
+from gnn_search.neighbours import leaky_softmax, row_largest, row_softmax, tanh_scores
 from gnn_search.sparse import SparseMatrix
 
 SLOPE = 0.2
@@ -23,7 +23,8 @@ class AttentionLayer(nn.Module):
 
     A node's own features are among those that it aggregates. Scores of neighbours, but those of `const` and `gcn`, pass
     a softmax over the neighbours (GraphNAS, Gao et al. 2019, table 1). `mlp` aggregates by a perceptron on the sum;
-    `mlp` combines the node's features and the aggregate by a perceptron on both.
+    `mlp` combines the node's features and the aggregate by a perceptron on both. `const` and `gcn` heed the weights of
+    edges, the others, as in GAT, do not.
 
     Args:
         hidden: features a head.
@@ -49,61 +50,57 @@ class AttentionLayer(nn.Module):
         found = self._aggregated(z, inputs)
         if self.merge is not None:
             found = self.merge(found)
-        return found if self.join is None else self.join(torch.cat([z, found], 1))
+        if self.join is not None:
+            found = self.join(torch.cat([z, found], 1))
+        return found
 
     def _aggregated(self, z: Float[Tensor, "n w"], inputs: NetworkInput) -> Float[Tensor, "n w"]:
-        matrix = inputs.looped
+        uniform = self.attention in UNIFORM
+        places = inputs.summed if self.attention == "const" else inputs.looped
         if self.aggregate == "max":
-            messages = z.view(len(z), self.heads, -1).index_select(0, matrix.columns)
-            weighed = (messages * self._weights(z, matrix)[..., None]).flatten(1)
-            return scatter(weighed, matrix.rows, dim_size=len(z), reduce="max")
-        found = self._summed(z, inputs, matrix)
-        return found / matrix.starts.diff()[:, None] if self.aggregate == "mean" else found
+            matrix = places if uniform else places.stacked(self.heads)
+            values = matrix.values if uniform else self._weights(z, places)
+            return row_largest(matrix, values, z.view(matrix.shape[0], -1)).view(z.shape)
+        if uniform:
+            found = places @ z
+        else:
+            matrix = places.stacked(self.heads)
+            found = matrix.times(self._weights(z, places), z.view(matrix.shape[0], -1)).view(z.shape)
+        return found / places.starts.diff()[:, None] if self.aggregate == "mean" else found
 
-    def _summed(self, z: Float[Tensor, "n w"], inputs: NetworkInput, matrix: SparseMatrix) -> Float[Tensor, "n w"]:
-        if self.attention == "gcn":
-            return matrix @ z
-        if self.attention == "const":
-            return inputs.adjacency @ z + z
-        weights = self._weights(z, matrix)
-        parts = z.view(len(z), self.heads, -1).unbind(1)
-        return torch.cat([matrix.times(weights[:, head], part) for head, part in enumerate(parts)], 1)
+    def _weights(self, z: Float[Tensor, "n w"], places: SparseMatrix) -> Float[Tensor, " eh"]:
+        """Of the entries of `places.stacked(heads)`; those of a row add up to 1."""
+        matrix = places.stacked(self.heads)
+        if self.attention == "gat":
+            return leaky_softmax(matrix, *self._dots(z), SLOPE)
+        return row_softmax(matrix, self._scores(z, places))
 
-    def _weights(self, z: Float[Tensor, "n w"], matrix: SparseMatrix) -> Float[Tensor, "e h"]:
-        if self.attention in UNIFORM:
-            values = matrix.values if self.attention == "gcn" else torch.ones_like(matrix.values)
-            return values[:, None].expand(-1, self.heads)
-        return _softmax(self._scores(z.view(len(z), self.heads, -1), matrix), matrix)
-
-    def _scores(self, z: Float[Tensor, "n h d"], matrix: SparseMatrix) -> Float[Tensor, "e h"]:
+    def _scores(self, z: Float[Tensor, "n w"], places: SparseMatrix) -> Float[Tensor, " eh"]:
+        """Of `linear`, `cos`, `gene-linear` and `sym-gat`."""
+        matrix = places.stacked(self.heads)
         source, target = matrix.columns, matrix.rows
         if self.attention == "linear":
-            return torch.tanh((z * self.vectors[0]).sum(-1)).index_select(0, source)
+            return torch.tanh(self._dots(z)[0]).index_select(0, source)
         if self.attention == "cos":
-            left, right = z * self.vectors[0], z * self.vectors[1]
-            return (left.index_select(0, target) * right.index_select(0, source)).sum(-1)
+            left = (z.view(len(z), self.heads, -1) * (self.vectors[0] * self.vectors[1])).view(matrix.shape[0], -1)
+            return matrix.sampled(left, z.view(matrix.shape[0], -1))
         if self.attention == "gene-linear":
-            left, right = z * self.vectors[0], z * self.vectors[1]
-            together = torch.tanh(left.index_select(0, target) + right.index_select(0, source))
-            return (together * self.vectors[2]).sum(-1)
-        left, right = (z * self.vectors[0]).sum(-1), (z * self.vectors[1]).sum(-1)
+            parts = z.view(len(z), self.heads, -1)
+            found = tanh_scores(places, parts * self.vectors[0], parts * self.vectors[1], self.vectors[2])
+            return places.spread(found)
+        left, right = self._dots(z)
         found = _leaky(left.index_select(0, target) + right.index_select(0, source))
-        if self.attention == "sym-gat":
-            found = found + _leaky(left.index_select(0, source) + right.index_select(0, target))
-        return found
+        return found + _leaky(left.index_select(0, source) + right.index_select(0, target))
+
+    def _dots(self, z: Float[Tensor, "n w"]) -> list[Float[Tensor, " nh"]]:
+        """For each vector its dot products with the heads of all nodes, by one product of matrices."""
+        vectors = torch.stack(list(self.vectors))
+        apart = torch.einsum("vhd,hk->hdvk", vectors, torch.eye(self.heads)).reshape(z.shape[1], -1)
+        return [one.flatten() for one in (z @ apart).chunk(len(vectors), 1)]
 
 
 def _leaky(x: Tensor) -> Tensor:
     return nn.functional.leaky_relu(x, SLOPE)
-
-
-def _softmax(scores: Float[Tensor, "e h"], matrix: SparseMatrix) -> Float[Tensor, "e h"]:
-    """Over the entries of each row; a row's largest score is taken off first, without a gradient."""
-    rows, count = matrix.rows, matrix.shape[0]
-    largest = scatter(scores.detach(), rows, dim_size=count, reduce="max")
-    raised = torch.exp(scores - largest.index_select(0, rows))
-    total = scores.new_zeros(count, scores.shape[1]).index_add_(0, rows, raised)
-    return raised / total.index_select(0, rows)
 
 
 def _perceptron(inputs: int, outputs: int) -> nn.Module:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch_geometric.utils import scatter
 
 from gnn_search.inputs import NetworkInput
 from gnn_search.joint import Joint, Part, Raw
@@ -54,12 +53,12 @@ class GnnModel(nn.Module):
             self.maps.append(Joint([widths[i] for i in graph.predecessors[node]], layer.streams * layer.width))
             self.norms.append(nn.BatchNorm1d(layer.width) if self.recipe.norm == "batch" else nn.Identity())
         self.activations = [ACTIVATIONS[str(op.get("activation"))] for op in graph.ops[1:-1]]
-        ends = [widths[i] for i in graph.predecessors[-1]]
-        sink = graph.ops[-1]
+        sink, ends = graph.ops[-1], [widths[i] for i in graph.predecessors[-1]]
         self.steps, self.teleport = int(sink.get("steps") or 0), float(sink.get("teleport") or 0.0)
-        self.largest = sink.get("jumping") == "max"
-        self.ends = nn.ModuleList(Joint([width], max(ends[-1], outputs)) for width in ends) if self.largest else None
-        self.head = Joint([max(ends[-1], outputs)] if self.largest else ends, outputs)
+        self.largest = sink.get("jumping") == "max" and len(ends) > 1
+        common = max(outputs, *(widths[i] for i in graph.predecessors[-1] if i > 0)) if self.largest else 0
+        self.ends = nn.ModuleList(Joint([width], common) for width in ends) if self.largest else None
+        self.head = Joint([common] if self.largest else ends, outputs)
 
     def forward(self, inputs: NetworkInput) -> Float[Tensor, "m outputs"]:
         """Logits, or embeddings, of all nodes, or of all graphs."""
@@ -71,6 +70,17 @@ class GnnModel(nn.Module):
             ready.append(dropout(value, self.recipe.dropout, self.training))
         return self._end([ready[i] for i in self.graph.predecessors[-1]], inputs)
 
+    def feature_weights(self) -> list[nn.Parameter]:
+        """The weights that raw features are multiplied by."""
+        ends = self.graph.predecessors[-1]
+        readers = [*zip(self.maps, self.graph.predecessors[1:], strict=False)]
+        readers.append((self.head if self.ends is None else self.ends[0], ends))
+        found = []
+        for joint, sources in readers:
+            assert isinstance(joint, Joint)
+            found += [joint.weights[0]] if sources[0] == 0 else []
+        return found
+
     def _end(self, parts: list[Part], inputs: NetworkInput) -> Float[Tensor, "m outputs"]:
         if self.ends is not None:
             mapped = [joint([part]) for joint, part in zip(self.ends, parts, strict=True)]
@@ -80,7 +90,8 @@ class GnnModel(nn.Module):
             return logits
         graph_of = inputs.graph.graph_of
         assert graph_of is not None, "a task of whole graphs tells each node's graph"
-        return scatter(logits, graph_of, dim_size=int(graph_of[-1]) + 1, reduce="mean")
+        sums = logits.new_zeros(int(graph_of[-1]) + 1, logits.shape[1]).index_add_(0, graph_of, logits)
+        return sums / graph_of.bincount()[:, None]
 
     def _raw(self, inputs: NetworkInput) -> Part:
         """The features of the data after dropout of numbers and of whole nodes."""

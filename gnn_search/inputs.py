@@ -9,7 +9,6 @@ from functools import cached_property
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch_geometric.utils import scatter
 
 from gnn_search.sparse import SparseMatrix
 from gnn_search.task import GraphInput
@@ -36,9 +35,8 @@ class NetworkInput:
         x = self.graph.x
         if x.layout == torch.strided:
             return x
-        coo = x.to_sparse_coo().coalesce()
-        rows, columns = coo.indices()
-        return SparseMatrix(rows, columns, coo.values().float(), (x.shape[0], x.shape[1]))
+        rows = torch.arange(len(x)).repeat_interleave(x.crow_indices().diff().long())
+        return SparseMatrix(rows, x.col_indices().long(), x.values().float(), (x.shape[0], x.shape[1]))
 
     @cached_property
     def adjacency(self) -> SparseMatrix:
@@ -46,9 +44,14 @@ class NetworkInput:
         return self._matrix(self.weights)
 
     @cached_property
+    def summed(self) -> SparseMatrix:
+        """A + I, whose entries are in the places of `looped`."""
+        return self._looped(torch.cat([self.weights, torch.ones(self.graph.nodes)]))
+
+    @cached_property
     def mean(self) -> SparseMatrix:
         """A with rows that add up to 1; a node that nobody reaches has none."""
-        total = scatter(self.weights, self._targets, dim_size=self.graph.nodes)
+        total = _totals(self.weights, self._targets, self.graph.nodes)
         return self._matrix(self.weights / total[self._targets])
 
     @cached_property
@@ -59,10 +62,9 @@ class NetworkInput:
     @cached_property
     def looped(self) -> SparseMatrix:
         """D^-1/2 (A + I) D^-1/2 of a GCN, D the degrees with loops; its places are those that attention looks at."""
-        loops = torch.arange(self.graph.nodes)
-        sources, targets = torch.cat([self._sources, loops]), torch.cat([self._targets, loops])
+        sources, targets = self._with_loops
         weights = torch.cat([self.weights, torch.ones(self.graph.nodes)])
-        return self._matrix(_symmetric(sources, targets, weights, self.graph.nodes), sources, targets)
+        return self._looped(_symmetric(sources, targets, weights, self.graph.nodes))
 
     @property
     def weights(self) -> Float[Tensor, " e"]:
@@ -78,15 +80,25 @@ class NetworkInput:
     def _targets(self) -> Int[Tensor, " e"]:
         return self.graph.edge_index[1]
 
-    def _matrix(
-        self, values: Float[Tensor, " e"], sources: Tensor | None = None, targets: Tensor | None = None
-    ) -> SparseMatrix:
-        n = self.graph.nodes
-        rows = self._targets if targets is None else targets
-        return SparseMatrix(rows, self._sources if sources is None else sources, values, (n, n))
+    @property
+    def _with_loops(self) -> tuple[Int[Tensor, " l"], Int[Tensor, " l"]]:
+        """Sources and targets of the edges and of a loop at each node."""
+        loops = torch.arange(self.graph.nodes)
+        return torch.cat([self._sources, loops]), torch.cat([self._targets, loops])
+
+    def _matrix(self, values: Float[Tensor, " e"]) -> SparseMatrix:
+        return SparseMatrix(self._targets, self._sources, values, (self.graph.nodes, self.graph.nodes))
+
+    def _looped(self, values: Float[Tensor, " l"]) -> SparseMatrix:
+        sources, targets = self._with_loops
+        return SparseMatrix(targets, sources, values, (self.graph.nodes, self.graph.nodes))
 
 
 def _symmetric(sources: Tensor, targets: Tensor, weights: Tensor, nodes: int) -> Tensor:
-    degree = scatter(weights, targets, dim_size=nodes)
+    degree = _totals(weights, targets, nodes)
     root = degree.rsqrt().masked_fill(degree == 0, 0.0)
     return root[sources] * weights * root[targets]
+
+
+def _totals(weights: Tensor, targets: Tensor, nodes: int) -> Tensor:
+    return weights.new_zeros(nodes).index_add_(0, targets, weights)

@@ -55,5 +55,5 @@ class Joint(nn.Module):
     def forward(self, parts: Sequence[Part]) -> Float[Tensor, "n outputs"]:
         found: Tensor = self.bias
         for part, weight in zip(parts, self.weights, strict=True):
-            found = found + part @ weight
+            found = found + part @ weight if isinstance(part, Raw) else torch.addmm(found, part, weight)
         return found

@@ -58,7 +58,7 @@ class Sage(Layer):
 
     def forward(self, z: Float[Tensor, "n sw"], inputs: NetworkInput) -> Float[Tensor, "n w"]:
         own, other = z.chunk(2, 1)
-        return own + inputs.mean @ other
+        return inputs.mean.added(own, other)
 
 
 class HigherOrder(Layer):
@@ -68,7 +68,7 @@ class HigherOrder(Layer):
 
     def forward(self, z: Float[Tensor, "n sw"], inputs: NetworkInput) -> Float[Tensor, "n w"]:
         own, other = z.chunk(2, 1)
-        return own + inputs.adjacency @ other
+        return inputs.adjacency.added(own, other)
 
 
 class Chebyshev(Layer):
@@ -78,7 +78,7 @@ class Chebyshev(Layer):
 
     def forward(self, z: Float[Tensor, "n sw"], inputs: NetworkInput) -> Float[Tensor, "n w"]:
         own, other = z.chunk(2, 1)
-        return own - inputs.symmetric @ other
+        return inputs.symmetric.added(own, other, alpha=-1.0)
 
 
 class Arma(Layer):
@@ -88,7 +88,7 @@ class Arma(Layer):
 
     def forward(self, z: Float[Tensor, "n sw"], inputs: NetworkInput) -> Float[Tensor, "n w"]:
         own, other = z.chunk(2, 1)
-        return own + inputs.symmetric @ other
+        return inputs.symmetric.added(own, other)
 
 
 class Isomorphism(Layer):
@@ -123,11 +123,7 @@ class MixedOrder(Layer):
         self.steps = steps
 
     def forward(self, z: Float[Tensor, "n w"], inputs: NetworkInput) -> Float[Tensor, "n w"]:
-        total = z
-        for _ in range(self.steps):
-            z = inputs.looped @ z
-            total = total + z
-        return total / (self.steps + 1)
+        return inputs.looped.repeated(z, self.steps, 1.0, 1.0) / (self.steps + 1)
 
 
 class InitialResidual(Layer):
@@ -141,10 +137,11 @@ class InitialResidual(Layer):
     def forward(self, z: Float[Tensor, "n w"], inputs: NetworkInput) -> Float[Tensor, "n w"]:
         start = z = torch.relu(z)
         for place, one in enumerate(self.maps, start=1):
+            assert isinstance(one, nn.Linear)
             z = dropout(z if place == 1 else torch.relu(z), self.share, self.training)
-            mixed = (1 - self.teleport) * (inputs.looped @ z) + self.teleport * start
+            mixed = inputs.looped.added(start, z, 1 - self.teleport, self.teleport)
             beta = math.log(DECAY / place + 1)
-            z = (1 - beta) * mixed + beta * one(mixed)
+            z = torch.addmm(mixed, mixed, one.weight.t(), alpha=beta, beta=1 - beta)
         return z
 
 
@@ -166,10 +163,7 @@ class Attentive(Layer):
 
 def propagate(z: Float[Tensor, "n w"], inputs: NetworkInput, steps: int, teleport: float) -> Float[Tensor, "n w"]:
     """Personalised propagation over the normalised adjacency with loops (APPNP, equation 4)."""
-    start = z
-    for _ in range(steps):
-        z = (1 - teleport) * (inputs.looped @ z) + teleport * start
-    return z
+    return inputs.looped.repeated(z, steps, 1 - teleport, teleport)
 
 
 def width_of(op: Op) -> int:

@@ -1,22 +1,21 @@
-"""Products with fixed sparse matrices, and fast dropout: what makes training on one CPU thread quick."""
+"""SparseMatrix: a constant matrix whose products with dense ones are quick on one CPU thread, gradients included."""
 
 from __future__ import annotations
-
-import warnings
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
-LEVELS = 256
-"""Probabilities of dropout are rounded to multiples of one over this, and outputs scaled by what was rounded to."""
+from gnn_search.dropping import drop_mask as drop_mask
+from gnn_search.dropping import dropout as dropout
+from gnn_search.products import Added, Repeated, Sampled, WeightedProduct, csr, product
 
 
 class SparseMatrix:
     """A constant matrix that multiplies dense ones; its transpose is made once, for gradients.
+
+    `rows`, `columns` and `values` are the entries row by row, in each row by column; those of row i begin at
+    `starts[i]`, and `order` tells where each was among those that were given.
 
     Args:
         rows, columns: places of the entries, no place twice.
@@ -28,37 +27,78 @@ class SparseMatrix:
         self, rows: Int[Tensor, " e"], columns: Int[Tensor, " e"], values: Float[Tensor, " e"], shape: tuple[int, int]
     ) -> None:
         self.shape = shape
-        order = torch.argsort(rows * shape[1] + columns)
-        self.rows, self.columns, self.values = rows[order], columns[order], values[order]
+        self.order = torch.argsort(rows * shape[1] + columns)
+        self.rows, self.columns, self.values = rows[self.order], columns[self.order], values[self.order]
         self.starts = _starts(self.rows, shape[0])
-        self._turned = torch.argsort(self.columns * shape[0] + self.rows)
-        self._turned_rows = self.rows[self._turned]
-        self._turned_starts = _starts(self.columns[self._turned], shape[1])
+        turned = torch.argsort(self.columns * shape[0] + self.rows)
+        self._turned = turned
+        # The library multiplies by 32-bit indices; others would be converted at each product.
+        self._places = self.starts.int(), self.columns.int()
+        self._turned_places = _starts(self.columns[turned], shape[1]).int(), self.rows[turned].int()
         self._plain = self.with_values(self.values)
         self._transposed = self.transposed_with(self.values)
+        self._stacked: dict[int, SparseMatrix] = {1: self}
 
     def with_values(self, values: Float[Tensor, " e"]) -> Tensor:
         """The matrix with other entries at the same places, as a CSR tensor without a gradient."""
-        return _csr(self.starts, self.columns, values, self.shape)
+        return csr(*self._places, values, self.shape)
 
     def transposed_with(self, values: Float[Tensor, " e"]) -> Tensor:
         """The transpose of `with_values(values)`."""
-        turned = (self.shape[1], self.shape[0])
-        return _csr(self._turned_starts, self._turned_rows, values[self._turned], turned)
+        return csr(*self._turned_places, values.index_select(0, self._turned), (self.shape[1], self.shape[0]))
 
     def __matmul__(self, x: Float[Tensor, "m d"]) -> Float[Tensor, "n d"]:
-        found: Tensor = _Product.apply(self._plain, self._transposed, x)
+        return product(self._plain, self._transposed, x)
+
+    def added(
+        self, base: Float[Tensor, "n d"], x: Float[Tensor, "m d"], alpha: float = 1.0, beta: float = 1.0
+    ) -> Float[Tensor, "n d"]:
+        """`beta * base + alpha * self @ x` in one pass over memory."""
+        found: Tensor = Added.apply(self._plain, self._transposed, base, x, alpha, beta)  # type: ignore[no-untyped-call]
+        return found
+
+    def repeated(self, x: Float[Tensor, "n d"], steps: int, alpha: float, beta: float) -> Float[Tensor, "n d"]:
+        """What `steps` times `y = alpha * self @ y + beta * x`, begun at y = x, leads to; keeps nothing of it."""
+        found: Tensor = Repeated.apply(self._plain, self._transposed, x, steps, alpha, beta)  # type: ignore[no-untyped-call]
         return found
 
     def times(self, values: Float[Tensor, " e"], x: Float[Tensor, "m d"]) -> Float[Tensor, "n d"]:
         """The product with entries that have a gradient."""
-        found: Tensor = _WeightedProduct.apply(self, values, x)
+        found: Tensor = WeightedProduct.apply(self, values, x)  # type: ignore[no-untyped-call]
         return found
+
+    def sampled(self, left: Float[Tensor, "n d"], right: Float[Tensor, "m d"]) -> Float[Tensor, " e"]:
+        """For each entry the dot product of `left` at its row and `right` at its column."""
+        found: Tensor = Sampled.apply(self, left, right)  # type: ignore[no-untyped-call]
+        return found
+
+    def at_entries(self, left: Float[Tensor, "n d"], right: Float[Tensor, "m d"]) -> Float[Tensor, " e"]:
+        """As `sampled`, without a gradient."""
+        pattern = self._plain if left.dtype == self.values.dtype else self.with_values(self.values.to(left.dtype))
+        found = torch.sparse.sampled_addmm(pattern, left.contiguous(), right.contiguous().t(), beta=0.0)
+        values: Tensor = found.values()
+        return values
+
+    def stacked(self, heads: int) -> SparseMatrix:
+        """The Kronecker product with the identity: each of `heads` rows of a node reads the same row of others.
+
+        It multiplies heads that stand beside each other, seen as `x.view(n * heads, -1)`, at once. Made once a number.
+        """
+        if heads not in self._stacked:
+            each = torch.arange(heads)
+            rows, columns = ((places[:, None] * heads + each).flatten() for places in (self.rows, self.columns))
+            shape = (self.shape[0] * heads, self.shape[1] * heads)
+            self._stacked[heads] = SparseMatrix(rows, columns, self.values.repeat_interleave(heads), shape)
+        return self._stacked[heads]
+
+    def spread(self, values: Float[Tensor, "e h"]) -> Float[Tensor, " eh"]:
+        """Values of the entries a head, in the order of the entries of `stacked(h)`."""
+        heads = values.shape[1]
+        return values.flatten() if heads == 1 else values.flatten().index_select(0, self.stacked(heads).order)
 
     def dropped(self, share: float) -> DroppedMatrix:
         """The matrix with entries left out at random, the others larger to make up for it."""
-        mask = drop_mask(self.values.shape, share)
-        return DroppedMatrix(self, self.values * mask)
+        return DroppedMatrix(self, self.values * drop_mask(self.values.shape, share))
 
 
 class DroppedMatrix:
@@ -68,62 +108,8 @@ class DroppedMatrix:
         self._plain, self._transposed = matrix.with_values(values), matrix.transposed_with(values)
 
     def __matmul__(self, x: Float[Tensor, "m d"]) -> Float[Tensor, "n d"]:
-        found: Tensor = _Product.apply(self._plain, self._transposed, x)
-        return found
-
-
-def drop_mask(shape: torch.Size, share: float) -> Float[Tensor, "..."]:
-    """Zeros with probability `share`, rounded to one of `LEVELS`, else what keeps the mean at 1.
-
-    A byte decides on each entry, four times as fast as a float.
-
-    Args:
-        share: in [0, 1).
-    """
-    least = min(round(share * LEVELS), LEVELS - 1)
-    count = shape.numel()
-    bits = torch.empty((count + 7) // 8, dtype=torch.int64).random_(-(2**63), None).view(torch.uint8)[:count]
-    return (bits.view(shape) >= least).float() * (LEVELS / (LEVELS - least))
-
-
-def dropout(x: Float[Tensor, "..."], share: float, training: bool) -> Float[Tensor, "..."]:
-    """As `torch.nn.functional.dropout`, for `share` rounded to one of `LEVELS`."""
-    return x * drop_mask(x.shape, share) if training and share > 0 else x
-
-
-class _Product(Function):
-    @staticmethod
-    def forward(ctx: Any, matrix: Tensor, transposed: Tensor, x: Tensor) -> Tensor:
-        ctx.transposed = transposed
-        return matrix @ x
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[None, None, Tensor | None]:
-        return None, None, ctx.transposed @ grad.contiguous() if ctx.needs_input_grad[2] else None
-
-
-class _WeightedProduct(Function):
-    @staticmethod
-    def forward(ctx: Any, matrix: SparseMatrix, values: Tensor, x: Tensor) -> Tensor:
-        ctx.matrix = matrix
-        ctx.save_for_backward(values, x)
-        return matrix.with_values(values) @ x
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor, Tensor]:
-        values, x = ctx.saved_tensors
-        matrix, grad = ctx.matrix, grad.contiguous()
-        at_values = (grad.index_select(0, matrix.rows) * x.index_select(0, matrix.columns)).sum(1)
-        return None, at_values, matrix.transposed_with(values) @ grad
+        return product(self._plain, self._transposed, x)
 
 
 def _starts(rows: Int[Tensor, " e"], count: int) -> Int[Tensor, " c"]:
     return torch.cat([rows.new_zeros(1), rows.bincount(minlength=count).cumsum(0)])
-
-
-def _csr(starts: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
-    with warnings.catch_warnings():  # torch calls CSR tensors a beta feature each time that one is made
-        warnings.filterwarnings("ignore", message="Sparse CSR tensor support")
-        return torch.sparse_csr_tensor(starts, columns, values, size=shape)

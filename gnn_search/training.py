@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import copy
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol as Protocol_
+from typing import runtime_checkable
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from gnn_search.inputs import NetworkInput
+from gnn_search.scores import area_under_curve, pair_scores
+from gnn_search.scores import loss_of as loss_of
 from gnn_search.task import GnnTask, GraphInput, Split
 from graphs.errors import EvaluationError
 from graphs.spaces.gnn import Recipe
@@ -59,6 +62,13 @@ class Trained:
     seconds: float
 
 
+@runtime_checkable
+class ReadsFeatures(Protocol_):
+    """A network that knows which of its weights raw features are multiplied by."""
+
+    def feature_weights(self) -> list[nn.Parameter]: ...
+
+
 class PreparedTask:
     """A task with its graphs ready to be read; shared by all candidates."""
 
@@ -93,19 +103,21 @@ def train(
     torch.manual_seed(seed)
     model = make()
     optimizer = _optimizer(model, prepared, recipe)
-    best, kept, chosen = (-1.0, -float("inf")), copy.deepcopy(model.state_dict()), 0
-    epoch = 0
+    best, chosen, epoch = (-1.0, -float("inf")), 0, 0
+    kept = {name: value.clone() for name, value in model.state_dict().items()}
     for epoch in range(1, protocol.epochs + 1):
         model.train()
         optimizer.zero_grad()
         loss = training_loss(model, prepared, recipe)
-        if not bool(loss.isfinite()):
-            raise EvaluationError(f"training diverged: the loss of epoch {epoch} is {float(loss)}; lower the rate")
-        loss.backward()
+        _require_finite(float(loss.detach()), epoch)
+        torch.autograd.backward(loss)
         optimizer.step()
         found = evaluate(model, prepared, task.valid)
+        _require_finite(found[1], epoch)
         if (score := (found[0], -found[1])) > best:
-            best, kept, chosen = score, copy.deepcopy(model.state_dict()), epoch
+            best, chosen = score, epoch
+            for name, value in model.state_dict().items():
+                kept[name].copy_(value)
         over = protocol.seconds is not None and time.perf_counter() - started > protocol.seconds
         if epoch - chosen >= protocol.patience or over:
             break
@@ -114,22 +126,38 @@ def train(
     return Trained(model, best[0], test, -best[1], chosen, epoch, time.perf_counter() - started)
 
 
+def _require_finite(loss: float, epoch: int) -> None:
+    if not math.isfinite(loss):
+        raise EvaluationError(f"training diverged: the loss of epoch {epoch} is {loss}; lower the learning rate")
+
+
 def _optimizer(model: nn.Module, prepared: PreparedTask, recipe: Recipe) -> torch.optim.Optimizer:
     """Adam, whose decay acts on the weights that read raw features alone, as in GCN and APPNP.
 
-    Decayed everywhere, strong decay makes some networks collapse.
+    Decayed everywhere, strong decay makes some networks collapse. A model tells these weights by a method
+    `feature_weights`; of one that does not, they are the matrices with a side as long as there are features.
     """
-    features = prepared.task.train.graph.features
-    first = [one for one in model.parameters() if one.dim() == 2 and features in one.shape]
+    if isinstance(model, ReadsFeatures):
+        first = model.feature_weights()
+    else:
+        features = prepared.task.train.graph.features
+        first = [one for one in model.parameters() if one.dim() == 2 and features in one.shape]
     others = [one for one in model.parameters() if all(one is not other for other in first)]
     groups = [{"params": first, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.Adam([group for group in groups if group["params"]], lr=recipe.learning_rate, foreach=True)
+    return torch.optim.Adam([group for group in groups if group["params"]], lr=recipe.learning_rate, fused=True)
+
+
+def _is_random(recipe: Recipe) -> bool:
+    return recipe.feature_dropout > 0 or recipe.dropout > 0 or recipe.drop_node > 0
 
 
 def training_loss(model: nn.Module, prepared: PreparedTask, recipe: Recipe) -> Tensor:
-    """The loss of labels, and where the recipe asks for it GRAND's loss of consistency (equations 3 and 4)."""
+    """The loss of labels, and where the recipe asks for it GRAND's loss of consistency (equations 3 and 4).
+
+    Without dropout passes are equal, and there is nothing to make consistent.
+    """
     split, kind = prepared.task.train, prepared.task.kind
-    passes = PASSES if recipe.consistency > 0 else 1
+    passes = PASSES if recipe.consistency > 0 and _is_random(recipe) else 1
     outputs = [model(prepared.of(split.graph)) for _ in range(passes)]
     loss: Tensor = torch.stack([loss_of(one, split, kind) for one in outputs]).mean()
     if passes == 1 or kind == "link":
@@ -141,18 +169,6 @@ def training_loss(model: nn.Module, prepared: PreparedTask, recipe: Recipe) -> T
     return loss + recipe.consistency * (chances - sharp).pow(2).sum(2).mean()
 
 
-def loss_of(outputs: Float[Tensor, "n k"], split: Split, kind: str) -> Tensor:
-    """Cross-entropy of the labels."""
-    if kind == "link":
-        return nn.functional.binary_cross_entropy_with_logits(pair_scores(outputs, split), split.labels.float())
-    return nn.functional.cross_entropy(outputs[split.items], split.labels)
-
-
-def pair_scores(outputs: Float[Tensor, "n k"], split: Split) -> Float[Tensor, " m"]:
-    """The dot product of each pair."""
-    return (outputs[split.items[:, 0]] * outputs[split.items[:, 1]]).sum(1)
-
-
 @torch.no_grad()
 def evaluate(model: nn.Module, prepared: PreparedTask, split: Split) -> tuple[float, float]:
     """The task's metric in percent, and the loss."""
@@ -160,8 +176,6 @@ def evaluate(model: nn.Module, prepared: PreparedTask, split: Split) -> tuple[fl
     outputs = model(prepared.of(split.graph))
     loss = float(loss_of(outputs, split, prepared.task.kind))
     if prepared.task.kind == "link":
-        from torchmetrics.functional.classification import binary_auroc  # its import takes seconds
-
-        return 100 * float(binary_auroc(pair_scores(outputs, split), split.labels)), loss
+        return 100 * area_under_curve(pair_scores(outputs, split), split.labels), loss
     right = (outputs[split.items].argmax(1) == split.labels).float().mean()
     return 100 * float(right), loss
