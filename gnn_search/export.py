@@ -84,16 +84,16 @@ def _imports(text: str) -> str:
     utilities = [name for name in ("add_self_loops", "scatter", "softmax") if re.search(rf"\b{name}\(", text)]
     functional = "import torch.nn.functional as F" if re.search(r"\bF\.", text) else ""
     norm = "from torch_geometric.nn.conv.gcn_conv import gcn_norm" if "gcn_norm(" in text else ""
-    lines = [
-        "import hashlib",
-        "import math" if re.search(r"\bmath\.", text) else "",
-        "from pathlib import Path",
-        "\n",
-        "import torch",
+    standard = ["import hashlib", "import math" if re.search(r"\bmath\.", text) else "", "from pathlib import Path"]
+    others = [
+        "import torch" if re.search(r"\btorch\.", text) else "",
+        functional,
+        "from safetensors.torch import load as read_weights",
+        "from torch import Tensor, nn",
+        norm,
+        f"from torch_geometric.utils import {', '.join(utilities)}" if utilities else "",
     ]
-    lines += [functional, "from safetensors.torch import load as read_weights", "from torch import Tensor, nn", norm]
-    lines += [f"from torch_geometric.utils import {', '.join(utilities)}" if utilities else ""]
-    return "\n".join(line for line in lines if line).replace("\n\n\n", "\n\n")
+    return "\n\n".join("\n".join(filter(None, lines)) for lines in (standard, others))
 
 
 def _head(model: GnnModel, about: About, digest: str) -> tuple[str, str]:

@@ -11,14 +11,25 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from gnn_search.data.memory import available_bytes, check_bytes
 from gnn_search.gnn import GnnModel
 from gnn_search.inputs import NetworkInput
+from gnn_search.layers import width_of
 from gnn_search.task import GnnTask, GraphInput
+from graphs.archgraph import ArchGraph
 from graphs.errors import ExportError
 
 TOLERANCE = 1e-4
 """Of a number, relative to the largest where that is above 1."""
 Outputs = Callable[[GraphInput], Tensor]
+
+
+def require_room(graph: ArchGraph, task: GnnTask) -> None:
+    """Raise `TooLarge` where the exported module cannot be run on the task's graph: it writes out every message."""
+    largest = max((part.graph for part in (task.train, task.test)), key=lambda one: one.edge_index.shape[1])
+    width = max(width_of(op) for op in graph.ops[1:-1])
+    numbers = largest.nodes * largest.features + 4 * width * (largest.edge_index.shape[1] + largest.nodes)
+    check_bytes(f"{task.name}: a module that passes messages of {width} features", 4 * numbers, available_bytes())
 
 
 def check_module(model: GnnModel, file: Path, task: GnnTask) -> float:
@@ -68,7 +79,7 @@ def read_module(file: Path) -> ModuleType:
 
 
 def random_graph(features: int, nodes: int, pooled: bool, weighted: bool, seed: int = 0) -> GraphInput:
-    """A directed graph in which every fourth pair or so has an edge and a few nodes have none; three graphs if pooled."""
+    """A directed graph with an edge for every fourth pair or so and none at three nodes; three graphs where pooled."""
     chance = torch.Generator().manual_seed(seed)
     linked = torch.rand(nodes, nodes, generator=chance) < 0.25
     linked.fill_diagonal_(False)

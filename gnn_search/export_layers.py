@@ -147,10 +147,11 @@ def _attention(op: Op) -> LayerCode:
     if vectors:
         lines += [f"heads = h.view(-1, {heads}, {hidden})", *SCORES[attention]]
         lines += ["weight = softmax(score, target, num_nodes=h.size(0))"]
-        messages, end = "heads[source] * weight[:, :, None]", ".flatten(1)"
+        messages = "heads[source] * weight[:, :, None]"
     else:
-        messages, end = "h[source]" if plain else "h[source] * weight[:, None]", ""
-    lines += [f"{result} = scatter({messages}, target, dim_size=h.size(0){reduce}){end}"]
+        messages = "h[source]" if plain else "h[source] * weight[:, None]"
+    lines += [f"{result} = scatter({messages}, target, dim_size=h.size(0){reduce})"]
+    lines += [f"{result} = {result}.flatten(1)"] if vectors else []
     if not vectors and not reduce:
         lines = [f"{result} = aggregate(h, edge_index, weight)"]
     if aggregate == "mlp":

@@ -55,7 +55,7 @@ def write_onnx(model: GnnModel, exported: nn.Module, file: Path, weighted: bool,
     graph = random_graph(int(features), 23, model.pooled, weighted)
     inputs = arguments(graph)
     any_size = {"x": {0: "nodes"}, "edge_index": {1: "edges"}, "edge_weight": {0: "edges"}, "batch": {0: "nodes"}}
-    sizes = {name: {axis: torch.export.Dim.DYNAMIC for axis in any_size[name]} for name in inputs}
+    sizes = {name: dict.fromkeys(any_size[name], torch.export.Dim.DYNAMIC) for name in inputs}
     try:
         with _silent():
             program = torch.onnx.export(
