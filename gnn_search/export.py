@@ -35,7 +35,7 @@ class About:
     data: str
     kind: str
     metrics: Mapping[str, float]
-    training: Mapping[str, float]
+    training: Mapping[str, int]
 
 
 def state_of(model: GnnModel) -> dict[str, Tensor]:
@@ -99,7 +99,7 @@ def _imports(text: str) -> str:
 def _head(model: GnnModel, about: About, digest: str) -> tuple[str, str]:
     """The docstring and the constants."""
     metrics = ", ".join(f"{name.replace('_', ' ')} {value:.2f} %" for name, value in about.metrics.items())
-    training = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in about.training.items())
+    training = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in about.training.items())
     recipe = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in asdict(model.recipe).items())
     told = re.sub(r'[\\"]', "/", about.data)
     what = {"node": "nodes", "graph": "graphs", "link": "pairs of nodes"}[about.kind]

@@ -34,8 +34,8 @@ def classes_of(model: GnnModel, kind: str) -> str:
 
 def _layer(model: GnnModel, node: int, code: LayerCode) -> str:
     """The class of one layer."""
-    op, joint = model.graph.ops[node], model.maps[node - 1]
-    width = int(joint.bias.shape[0]) // code.streams  # type: ignore[union-attr, arg-type]
+    op = model.graph.ops[node]
+    width = len(model.state_dict()[f"maps.{node - 1}.bias"]) // code.streams
     inputs, batch = _inputs(model, f"maps.{node - 1}."), model.recipe.norm == "batch"
     made = [f"self.linear = nn.Linear({inputs}, {width * code.streams})", *code.made]
     made += [f"self.norm = nn.BatchNorm1d({width})"] if batch else []
@@ -147,7 +147,7 @@ def _end(model: GnnModel) -> list[str]:
     lines += propagation("out", model.steps, model.teleport, "loops, gcn_weight")
     if model.pooled:
         lines += ["if batch is None:", "    return out.mean(0, keepdim=True)"]
-        return [*lines, 'return scatter(out, batch, dim_size=int(batch.max()) + 1, reduce="mean")']
+        return [*lines, 'return scatter(out, batch, dim_size=batch.max().item() + 1, reduce="mean")']
     return [*lines, "return out"] if model.steps else [*lines[:-1], lines[-1].replace("out = ", "return ")]
 
 

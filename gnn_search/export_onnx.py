@@ -6,10 +6,9 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -51,8 +50,8 @@ def write_onnx(model: GnnModel, exported: nn.Module, file: Path, weighted: bool,
         ExportError: the network cannot be written as ONNX, or gives something else there.
     """
     require_onnx()
-    features = model.maps[0].weights[0].shape[0]  # type: ignore[union-attr, index]
-    graph = random_graph(int(features), 23, model.pooled, weighted)
+    features = len(model.state_dict()["maps.0.weights.0"])
+    graph = random_graph(features, 23, model.pooled, weighted)
     inputs = arguments(graph)
     any_size = {"x": {0: "nodes"}, "edge_index": {1: "edges"}, "edge_weight": {0: "edges"}, "batch": {0: "nodes"}}
     sizes = {name: dict.fromkeys(any_size[name], torch.export.Dim.DYNAMIC) for name in inputs}
@@ -66,9 +65,8 @@ def write_onnx(model: GnnModel, exported: nn.Module, file: Path, weighted: bool,
             program.model.metadata_props.update(notes)
             program.save(file, external_data=False)
     except (torch.onnx.OnnxExporterError, RuntimeError, ValueError) as error:
-        told = str(error).strip().splitlines() or [type(error).__name__]
-        raise ExportError(f"this network cannot be written as ONNX: {told[0]}; leave out --onnx") from error
-    return max(check_onnx(model, file, random_graph(int(features), n, model.pooled, weighted, n)) for n in (57, 7))
+        raise ExportError(f"this network cannot be written as ONNX: {_reason(error)}") from error
+    return max(check_onnx(model, file, random_graph(features, n, model.pooled, weighted, n)) for n in (57, 7))
 
 
 def check_onnx(model: GnnModel, file: Path, graph: GraphInput) -> float:
@@ -102,8 +100,16 @@ def arguments(graph: GraphInput) -> dict[str, Tensor]:
     return found if graph.graph_of is None else {**found, "batch": graph.graph_of}
 
 
+def _reason(error: BaseException) -> str:
+    """The first line of what the exporter stumbled over."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
 @contextlib.contextmanager
-def _silent() -> Any:
+def _silent() -> Iterator[None]:
     """Without the exporter's progress and its advice to those who write exporters."""
     before = logging.root.manager.disable
     with (

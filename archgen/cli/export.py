@@ -9,7 +9,8 @@ from typing import get_args
 
 from archgen.campaign_folder import read_campaign
 from archgen.cli.out_file import STANDARD, require_place
-from archgen.exporting import Exported, chosen_graph, chosen_source, export
+from archgen.export_choice import chosen_graph, chosen_source
+from archgen.exporting import Exported, export
 from gnn_search.data_sets import Kind
 from graphs.errors import InvalidOption, unknown_name
 

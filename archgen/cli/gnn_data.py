@@ -83,7 +83,7 @@ def with_data(order: Search, data: str, kind: str | None, inductive: bool, seeds
 
 def note_source(campaign: Campaign, source: DataSource) -> None:
     """Keep in the campaign's store what it trains on, for `archgen export`."""
-    from archgen.exporting import SOURCE
+    from archgen.export_choice import SOURCE
 
     if campaign.store.read_meta(SOURCE) is None:
         campaign.store.write_meta({SOURCE: asdict(source)})
