@@ -16,6 +16,9 @@ from graphs.archgraph import ArchGraph
 from graphs.errors import InvalidArchitecture
 from graphs.layout import Layout, layout_of
 from graphs.space import SearchSpace
+from graphs.spaces.attributed_dag import AttributedDag
+from predictors.attributed_features import ENDS as END_ATTRIBUTES
+from predictors.attributed_features import NODES, attribute_groups, name_groups
 from predictors.feature_table import FeatureTable
 from predictors.features import (
     ALONG,
@@ -79,10 +82,16 @@ class Encodings:
 
     @cached_property
     def groups(self) -> Mapping[str, FeatureGroup]:
-        """The feature groups that are worth their time: those along paths where graphs have few."""
+        """The feature groups that are worth their time: those along paths where graphs have few.
+
+        Where operations have attributes of their own, names and attributes have groups apart.
+        """
         rng = np.random.default_rng(0)
         paths = max(_count_paths(self.space.network(self.space.sample(rng))) for _ in range(TRIED))
-        return {**LOCAL, **PATHWISE} if paths <= MOST_PATHS else LOCAL
+        groups = {**LOCAL, **PATHWISE} if paths <= MOST_PATHS else LOCAL
+        if isinstance(self.space, AttributedDag):
+            return {**name_groups(groups), **attribute_groups(self.space)}
+        return groups
 
     @cached_property
     def table(self) -> FeatureTable:
@@ -129,9 +138,10 @@ class Encodings:
 
 
 def terms_of(groups: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    """The terms of a kernel on these groups: numbers alone, and everything."""
-    numbers, everything = tuple(name for name in NUMBERS if name in groups), tuple(groups)
-    return (numbers, everything) if numbers else (everything,)
+    """The terms of a kernel on these groups: numbers alone; attributes of nodes and of the ends alone; everything."""
+    numbers = tuple(name for name in NUMBERS if name in groups)
+    attributes = [tuple(name for name in groups if name.startswith(kind)) for kind in (NODES, END_ATTRIBUTES)]
+    return tuple(term for term in (numbers, *attributes, tuple(groups)) if term)
 
 
 def features_of(layout: Layout) -> SlotFeatures:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from graphs.archgraph import ArchGraph
+from graphs.archgraph import ArchGraph, Op
 
 PASSIVE = frozenset({"skip", "skip_connect", "identity"})
 """Operations that hand on what they read."""
@@ -27,6 +27,16 @@ class View:
     def names(self) -> list[str]:
         """The text of each node's operation."""
         return [str(op) for op in self.network.ops]
+
+    @cached_property
+    def bare(self) -> View:
+        """The same without attributes."""
+        return View(*(_with_attributes(graph, words=False) for graph in (self.network, self.description)))
+
+    @cached_property
+    def worded(self) -> View:
+        """The same with those attributes of inner nodes alone that are words."""
+        return View(*(_with_attributes(graph, words=True) for graph in (self.network, self.description)))
 
     @cached_property
     def paths(self) -> list[tuple[int, ...]]:
@@ -171,6 +181,16 @@ READS = FeatureGroup(_reads)
 """Counts of operations together with those that they read."""
 ENDS = FeatureGroup(_ends)
 """Counts of operations with whether they read the input and whether the output reads them."""
+
+
+def _with_attributes(graph: ArchGraph, words: bool) -> ArchGraph:
+    """The graph without attributes, or with those of inner nodes that are words."""
+    inner = inner_nodes(graph) if words else range(0)
+    kept = [
+        {attr: value for attr, value in op.attrs if node in inner and isinstance(value, str)}
+        for node, op in enumerate(graph.ops)
+    ]
+    return ArchGraph(tuple(Op(op.name, **attrs) for op, attrs in zip(graph.ops, kept, strict=True)), graph.edges)
 
 
 def _mixed(path: list[str]) -> int:

@@ -73,6 +73,7 @@ class Denoiser(nn.Module):
         self._keep("tokens", torch.tensor(list(tokens)))
         self._keep("pairs", torch.tensor(layout.edge_slots, dtype=torch.int64).view(-1, 2).T)
         self.one_each = [place[node] for node, _ in layout.node_slots] == list(range(self.n))
+        self.several = self.varying and len(layout.node_slots) > self.n
 
     owner: Tensor
     field: Tensor
@@ -110,7 +111,10 @@ class Denoiser(nn.Module):
 
     def _logits(self, h: Tensor) -> Tensor:
         b, k = len(h), self.choices
-        nodes = self.node_head(h if self.one_each else h[:, self.owner])
+        if self.several:  # each node's features go through the head once, not once for each slot of the node
+            nodes = self.node_head(h).view(b, self.n, -1, k)[:, self.owner, self.field]
+        else:
+            nodes = self.node_head(h if self.one_each else h[:, self.owner])
         if nodes.shape[-1] > k:
             index = (self.field[:, None] * k + torch.arange(k, device=h.device)).expand(b, -1, -1)
             nodes = nodes.gather(-1, index)

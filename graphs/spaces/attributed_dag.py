@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property, partial
 from itertools import pairwise
@@ -20,6 +19,7 @@ from graphs.archgraph import ArchGraph, AttrValue, Op
 from graphs.canonical_dag import canonical_dag
 from graphs.errors import InvalidArchitecture, InvalidOption
 from graphs.space import Field, SearchSpace
+from graphs.spaces.attributed_dag_choices import Choices, require_choices
 from graphs.spaces.attributed_dag_text import format_graph, parse_graph
 from graphs.spaces.free_dag_count import FreeDagCount
 from graphs.spaces.free_dag_moves import Move, change, moves
@@ -27,9 +27,6 @@ from graphs.spaces.free_dag_moves import Move, change, moves
 if TYPE_CHECKING:
     from graphs.layout import Layout
 
-Choices = Mapping[str, tuple[AttrValue, ...]]
-"""The attributes of an operation, and for each the values that it may have, in rising order where they are numbers."""
-_NAME = re.compile(r"[A-Za-z][\w-]*")
 EXTRA_EDGE = 0.15
 """Chance of each edge of a random graph beyond the tree that reaches all nodes."""
 
@@ -46,8 +43,8 @@ class AttributedDag(SearchSpace):
         chain: each node reads the one before it, and no other.
 
     Raises:
-        InvalidOption: no operation, a name that is not one, an attribute without values, or numbers of nodes that
-            cannot be.
+        InvalidOption: no operation, a name that is not one, attributes whose values cannot be told apart, or numbers
+            of nodes that cannot be.
     """
 
     def __init__(
@@ -62,12 +59,16 @@ class AttributedDag(SearchSpace):
         most: int = 4,
         chain: bool = False,
     ) -> None:
+        require_choices(name, inner, input or {}, output or {})
+        if not 0 <= fewest <= most or most < 1:
+            raise InvalidOption(
+                f"{name}: {fewest} to {most} inner nodes; expected 0 <= fewest <= most, and most at least 1"
+            )
         self.name, self.summary = name, summary
         self.inner = {op: dict(choices) for op, choices in inner.items()}
         self.choices = {"input": dict(input or {}), **self.inner, "output": dict(output or {})}
         self.fewest, self.most, self.chain = fewest, most, chain
         self.max_nodes = most + 2
-        _require_options(self)
         values: dict[str, list[AttrValue]] = {}
         for one in self.choices.values():
             for attr, options in one.items():
@@ -91,6 +92,11 @@ class AttributedDag(SearchSpace):
         for count in range(self.fewest, self.most + 1):
             total += self._wirings(count) * alone**count
         return total * self._kinds("input") * self._kinds("output")
+
+    @property
+    def network_count(self) -> int | None:
+        """Each description of a chain builds a network of its own, unless a subclass simplifies it."""
+        return self.size if self.chain and type(self).simplify is AttributedDag.simplify else None
 
     @property
     def log10_size(self) -> float:
@@ -196,23 +202,23 @@ class AttributedDag(SearchSpace):
         yield from moves(graph, new, self.max_nodes, None, self._others)
 
     def neighbours(self, graph: ArchGraph) -> Iterator[ArchGraph]:
-        """What one move leads to, each network once: an attribute, an operation, an edge or a node changed."""
+        """Each network that one move leads to: an attribute, an operation, an edge or a node changed."""
         self.check(graph)
         seen = {self.network(graph)}
         for move in self._moves(graph):
             found = move()
             if len(found) - 2 >= self.fewest and (network := self.network(found)) not in seen:
                 seen.add(network)
-                yield found
+                yield network
 
     def mutate(self, graph: ArchGraph, rng: np.random.Generator) -> ArchGraph:
-        """What a random move leads to that builds another network."""
+        """The neighbour that a move leads to, all moves equally likely; some networks come by several moves."""
         self.check(graph)
         options, own = list(self._moves(graph)), self.network(graph)
         for place in rng.permutation(len(options)):
             found = options[int(place)]()
-            if len(found) - 2 >= self.fewest and self.network(found) != own:
-                return found
+            if len(found) - 2 >= self.fewest and (network := self.network(found)) != own:
+                return network
         raise InvalidArchitecture(f"{self.name}: {self.format(graph)} has no neighbour; give the space more choices")
 
     def parse(self, text: str) -> ArchGraph:
@@ -241,18 +247,3 @@ class AttributedDag(SearchSpace):
 def _rising(options: list[AttrValue]) -> tuple[AttrValue, ...]:
     numbers = all(isinstance(value, int | float) for value in options)
     return tuple(sorted(options) if numbers else options)
-
-
-def _require_options(space: AttributedDag) -> None:
-    if not space.inner or not 0 <= space.fewest <= space.most or space.most < 1:
-        raise InvalidOption(
-            f"{space.name}: {len(space.inner)} operations, {space.fewest} to {space.most} inner nodes; expected at "
-            "least one operation and 0 <= fewest <= most, most at least 1"
-        )
-    for op, choices in space.choices.items():
-        for name in (op, *choices):
-            if not _NAME.fullmatch(name):
-                raise InvalidOption(f"{space.name}: {name!r} is no name; expected letters, digits, '-' and '_'")
-        for attr, options in choices.items():
-            if not options or len(set(options)) < len(options):
-                raise InvalidOption(f"{space.name}: {op} {attr}={options}; expected different values, at least one")

@@ -53,7 +53,7 @@ class FreeDagLayout(Layout):
         )
         self._inner = inner
         self._missing = len(space.operations)
-        self._slot = {pair: inner + number for number, pair in enumerate(pairs)}
+        self._number = {pair: number for number, pair in enumerate(pairs)}
         self._source, self._target = torch.tensor(pairs).T
         ends = [torch.nn.functional.one_hot(places, n) for places in (self._source, self._target)]
         self._ends = torch.cat(ends, 1).T.float()  # [2n, e]: which edges each row and each column has
@@ -61,19 +61,24 @@ class FreeDagLayout(Layout):
         self._into = [inner + (self._target == place).nonzero()[:, 0] for place in range(n)]
 
     def read(self, graphs: Sequence[ArchGraph]) -> Int[Tensor, "b s"]:
-        values = torch.full((len(graphs), len(self)), self._missing)
-        values[:, self._inner :] = ABSENT
+        values = torch.full((len(graphs), self._inner), self._missing)
         number = {op: at for at, op in enumerate(self.space.choices)}
-        rows, slots = list[int](), list[int]()
         for row, graph in enumerate(graphs):
             self.space.check(graph)
             ops = [number[op] for op in graph.ops[1:-1]]
             values[row, : len(ops)] = torch.tensor(ops, dtype=torch.int64)
+        return torch.cat([values, self.read_edges(graphs)], 1)
+
+    def read_edges(self, graphs: Sequence[ArchGraph]) -> Int[Tensor, "b e"]:
+        """The edges of graphs that are wired as those of the space are."""
+        states = torch.full((len(graphs), len(self.edge_slots)), ABSENT)
+        rows, numbers = list[int](), list[int]()
+        for row, graph in enumerate(graphs):
             place = [*range(len(graph) - 1), self.nodes - 1]
             rows += [row] * len(graph.edges)
-            slots += [self._slot[i, place[j]] for i, j in graph.edges]
-        values[rows, slots] = PRESENT
-        return values
+            numbers += [self._number[place[i], place[j]] for i, j in graph.edges]
+        states[rows, numbers] = PRESENT
+        return states
 
     def write(self, values: Int[Tensor, "b s"]) -> list[ArchGraph]:
         self._require_valid(values)
@@ -148,7 +153,7 @@ class FreeDagLayout(Layout):
         No two edges with equal i + j share a row or a column, and those before i->j in its row or column have less.
         """
         source, target = self._source[numbers], self._target[numbers]
-        for some in _turns(source + target):
+        for some in turns(source + target):
             row, i, j = rows[some], source[some], self.nodes + target[some]
             spare = (lines[row, i] > 1) & (lines[row, j] > 1)
             gone = (draw(some, spare, torch.ones_like(spare)) == ABSENT).float()
@@ -157,7 +162,7 @@ class FreeDagLayout(Layout):
 
     def _fill_counted(self, nodes: Tensor, states: Tensor, rows: Tensor, numbers: Tensor, draw: DrawEdges) -> None:
         """Edges of limited number, which all depend on each other: the first of each row, then the second, ..."""
-        for some in _turns(_ranks(rows)):
+        for some in turns(ranks(rows)):
             row, number, at = rows[some], numbers[some], torch.arange(len(some))
             here, own, allowed = nodes[:, row], states[:, row], []
             for value in (ABSENT, PRESENT):
@@ -215,12 +220,12 @@ class FreeDagLayout(Layout):
             )
 
 
-def _turns(turn: Int[Tensor, " p"]) -> Iterator[Int[Tensor, " m"]]:
+def turns(turn: Int[Tensor, " p"]) -> Iterator[Int[Tensor, " m"]]:
     """The places of each turn, turn after turn."""
     return (some for some in torch.split(turn.argsort(stable=True), turn.bincount().tolist()) if len(some))
 
 
-def _ranks(rows: Int[Tensor, " p"]) -> Int[Tensor, " p"]:
+def ranks(rows: Int[Tensor, " p"]) -> Int[Tensor, " p"]:
     """How many places before each have the same row."""
     order, counts = rows.argsort(stable=True), rows.bincount()
     firsts = (counts.cumsum(0) - counts).repeat_interleave(counts)

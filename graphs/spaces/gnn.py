@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, fields
 
 from graphs.archgraph import ArchGraph, AttrValue, Op
 from graphs.canonical_dag import canonical_dag
-from graphs.spaces.attributed_dag import AttributedDag, Choices
+from graphs.spaces.attributed_dag import AttributedDag
+from graphs.spaces.attributed_dag_choices import Choices
 from graphs.spaces.nas_bench_graph import NasBenchGraph
 
 HIDDEN = (4, 8, 16, 32, 64, 128, 256)
@@ -117,6 +118,8 @@ def auto_gnn() -> AttributedDag:
 
 def embed(graph: ArchGraph, hidden: int = 64) -> ArchGraph:
     """An architecture of `nas-bench-graph` as one of `gnn`: the same layers with `hidden` features and batch norm.
+
+    What the output reads twice by way of skips, it reads once here: 208 of the 26,206 networks become like another.
 
     Args:
         graph: of the space `nas-bench-graph`.

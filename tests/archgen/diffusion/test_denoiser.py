@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from archgen.diffusion.denoiser import IMPOSSIBLE, Denoiser, DenoiserConfig
 from archgen.diffusion.generator import new_denoiser
 from archgen.diffusion.process import add_noise, negative_elbo
 from graphs.layout import Layout, layout_of
+from graphs.spaces.catalogue import get_space
 from graphs.spaces.nas_bench_graph import NasBenchGraph
 from graphs.spaces.nasbench201 import NasBench201
 
@@ -127,3 +129,16 @@ def test_the_level_changes_nothing_at_first_and_something_once_it_is_learned(tre
 def test_only_nodes_that_vary_are_looked_at_where_the_wiring_is_fixed() -> None:
     assert network(layout_of(NasBench201())).n == 6
     assert network(layout_of(NasBenchGraph())).n == 6  # the wiring tells input and output apart
+
+
+def test_a_node_with_several_slots_goes_through_the_head_once() -> None:
+    """What is faster gives the logits of each slot of its own."""
+    space = get_space("gnn")
+    layout = layout_of(space)
+    rows = layout.read([space.sample(np.random.default_rng(seed)) for seed in range(8)])
+    denoiser = Denoiser(layout, DenoiserConfig(width=16, layers=1, heads=2)).eval()
+    assert denoiser.several
+    with torch.no_grad():
+        fast = denoiser(layout.start(rows))
+        denoiser.several = False
+        assert torch.allclose(denoiser(layout.start(rows)), fast, atol=1e-5)

@@ -32,6 +32,7 @@ from graphs.archgraph import ArchGraph
 from graphs.errors import InvalidArchitecture, InvalidOption
 from graphs.layout import layout_of
 from graphs.space import SearchSpace
+from graphs.spaces.catalogue import get_space
 
 SIZE = DenoiserConfig(width=16, layers=1, heads=2)
 SHORT = TrainingConfig(steps=8, batch=32, seed=3)
@@ -396,3 +397,11 @@ def test_usual_sizes_and_lengths_are_used_where_none_is_given(tree_space) -> Non
     assert usual_config(layout) == TrainingConfig()
     generator = train_generator(tree_space, usual_config(layout, 7, 3))
     assert generator.config == usual_size(layout)
+
+
+def test_a_space_of_attributes_trains_for_a_minute() -> None:
+    layout = layout_of(get_space("gnn"))
+    assert usual_config(layout) == TrainingConfig(steps=2_000, batch=128)
+    assert usual_size(layout).layers == 2
+    edges = layout_of(get_space("free-dag"))
+    assert (usual_config(edges).steps, usual_size(edges).layers) == (7_000, 4)
