@@ -134,7 +134,7 @@ def _filled(pieces: list[str]) -> list[str]:
 
 
 def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return repr(text) if '"' in text else f'"{repr(text)[1:-1]}"'
 
 
 def _mapping(values: Mapping[str, float]) -> str:

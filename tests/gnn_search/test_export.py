@@ -20,6 +20,7 @@ from gnn_search.inputs import NetworkInput
 from gnn_search.task import GnnTask, GraphInput, Split
 from graphs.archgraph import ArchGraph, Op
 from graphs.errors import ExportError, InvalidOption
+from graphs.spaces.attributed_dag_text import format_graph
 from graphs.spaces.gnn import AGGREGATES, ATTENTIONS, COMBINES, LAYERS, Gnn
 
 FEATURES, OUTPUTS = 6, 3
@@ -158,7 +159,7 @@ def test_nothing_of_this_project_is_imported(kind: str, tmp_path: Path) -> None:
 def test_what_the_file_tells(tmp_path: Path) -> None:
     model = network(layer("fc"))
     module = read_module(written(model, tmp_path))
-    assert SPACE.format(model.graph) == module.ARCHITECTURE
+    assert format_graph(model.graph) == module.ARCHITECTURE
     assert module.METRICS == {"valid_accuracy": 81.25, "test_accuracy": 80.0}
     assert module.DATA == 'odd "name" \\n'
     told = " ".join(str(module.__doc__).split())
