@@ -32,9 +32,9 @@ def chosen_graph(campaign: Campaign, folder: Path, query: int | None = None, arc
     if arch is not None:
         return campaign.space.parse(arch)
     if query is not None:
-        if query not in {trial.number for trial in campaign.history.trials}:
+        if query - 1 not in {trial.number for trial in campaign.history.trials}:
             raise InvalidOption(f"query {query}: {folder} has {len(campaign.history.trials)} queries, counted from 1")
-        return campaign.trial(query).graph
+        return campaign.trial(query - 1).graph
     retraining = read_retraining(folder)
     if retraining is not None:
         return campaign.space.parse(retraining.best.arch)
