@@ -48,6 +48,10 @@ class CheckpointError(ArchgenError):
     """A generator checkpoint that is cut short, edited, or made for another space."""
 
 
+class ExportError(ArchgenError):
+    """A trained network that cannot be written in another form, or does not compute the same there."""
+
+
 class EvaluationError(ArchgenError):
     """An evaluator returned something that is not a mapping of finite metrics."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -79,6 +79,14 @@ def with_data(order: Search, data: str, kind: str | None, inductive: bool, seeds
         evaluation=evaluation,
         data=DataSearch(source, protocol, seeds, count),
     )
+
+
+def note_source(campaign: Campaign, source: DataSource) -> None:
+    """Keep in the campaign's store what it trains on, for `archgen export`."""
+    from archgen.export_choice import SOURCE
+
+    if campaign.store.read_meta(SOURCE) is None:
+        campaign.store.write_meta({SOURCE: asdict(source)})
 
 
 def retraining_lines(retraining: Retraining) -> list[str]:

@@ -345,6 +345,31 @@ def wandb(
 
 
 @app.command()
+def export(
+    folder: Folder,
+    out: Annotated[Path, typer.Option(help="The file of Python, whose weights lie beside it; or of ONNX (.onnx).")],
+    best: Annotated[bool, typer.Option("--best", help="The best by validation, as without this.")] = False,
+    query: Annotated[int | None, typer.Option(help="The architecture of this query.")] = None,
+    arch: Annotated[str | None, typer.Option(help="This architecture of the campaign's space.")] = None,
+    onnx: Annotated[Path | None, typer.Option(help="The network as ONNX, too, for graphs of any size.")] = None,
+    data: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Train on this; the campaign's own data else.")
+    ] = None,
+    kind: Annotated[str | None, typer.Option(help="What of the data is labelled: node, graph or link.")] = None,
+    inductive: Annotated[
+        bool, typer.Option("--inductive", help="Train without the nodes that are to be told.")
+    ] = False,
+    seeds: Annotated[int, typer.Option(help="Trainings, of which the best by validation is written.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Write a campaign's best GNN as plain PyTorch Geometric with its weights, and as ONNX."""
+    from archgen.cli.export import Order, run_export
+
+    order = Order(folder, out, onnx, best, query, arch, data, kind, inductive, seeds)
+    run_export(order, as_json)
+
+
+@app.command()
 def bench(
     space: Space,
     task: Annotated[str, typer.Option(help="What the space was measured on; several separated by commas.")],

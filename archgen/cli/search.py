@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from archgen.cli.gnn_data import DataSearch, retraining_lines
+from archgen.cli.gnn_data import DataSearch, note_source, retraining_lines
 from archgen.cli.inspect import describe, summarise
 from archgen.cli.live import LiveView
 from archgen.cli.standing import standing_lines
@@ -79,6 +79,8 @@ def run_search(search: Search, as_json: bool) -> None:
         live.begin(campaign)
         if campaign.store.read_meta("budget") != budget:
             campaign.store.write_meta({"budget": budget})
+        if search.data is not None:
+            note_source(campaign, search.data.source)
         location = logged_run(campaign, wandb_mode) if campaign.spent >= budget else ""
         mode = "disabled" if location or not leads else wandb_mode  # of those who share a campaign one logs it
         view = WandbView.open(campaign.store, folder, mode, wandb_project())
