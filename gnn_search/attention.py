@@ -72,7 +72,8 @@ class AttentionLayer(nn.Module):
         """Of the entries of `places.stacked(heads)`; those of a row add up to 1."""
         matrix = places.stacked(self.heads)
         if self.attention == "gat":
-            return leaky_softmax(matrix, *self._dots(z), SLOPE)
+            left, right = self._dots(z)
+            return leaky_softmax(matrix, left, right, SLOPE)
         return row_softmax(matrix, self._scores(z, places))
 
     def _scores(self, z: Float[Tensor, "n w"], places: SparseMatrix) -> Float[Tensor, " eh"]:

@@ -139,8 +139,7 @@ def _attention(op: Op) -> LayerCode:
     hidden, heads, width = int(op.get("hidden") or 0), int(op.get("heads") or 1), width_of(op)
     vectors = VECTORS.get(attention, ())
     made = [f"self.{name} = nn.Parameter(torch.zeros({heads}, {hidden}))" for name in vectors]
-    plain = attention == "const" and aggregate == "max"  # the weights of edges do not matter
-    reads: Reads = "loops" if vectors or plain else "gcn" if attention == "gcn" else "summed"
+    reads: Reads = "loops" if vectors else "gcn" if attention == "gcn" else "summed"
     result = "found" if combine == "mlp" else "h"
     reduce = "" if aggregate in ("sum", "mlp") else f', reduce="{aggregate}"'
     lines = ["source, target = edge_index"]
@@ -149,7 +148,7 @@ def _attention(op: Op) -> LayerCode:
         lines += ["weight = softmax(score, target, num_nodes=h.size(0))"]
         messages = "heads[source] * weight[:, :, None]"
     else:
-        messages = "h[source]" if plain else "h[source] * weight[:, None]"
+        messages = "h[source] * weight[:, None]"
     lines += [f"{result} = scatter({messages}, target, dim_size=h.size(0){reduce})"]
     lines += [f"{result} = {result}.flatten(1)"] if vectors else []
     if not vectors and not reduce:
