@@ -139,7 +139,7 @@ def apart(way: str, data: str, model: str, seed: int, epochs: int) -> dict[str, 
     options = ["--way", way, "--data", data, "--model", model, "--seed", str(seed), "--epochs", str(epochs)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     command = [sys.executable, "-W", "ignore", __file__, *options]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 
