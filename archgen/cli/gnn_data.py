@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SPACES = ("gnn", "auto-gnn")
 SEEDS = (1.0, 3.0)
 """Seeds for every candidate, and for the promising ones."""
-SECONDS = 30.0
+SECONDS = 20.0
 """After which a training ends with the best epoch so far."""
 TIMEOUT = 300.0
 """Seconds after which an evaluation has failed."""

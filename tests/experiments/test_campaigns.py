@@ -28,3 +28,13 @@ def test_asking(run: Run) -> None:
     lines = run("../benchmarks/ask.py", "--observed", "20", "--pool", "40", "--repeats", "1", "--asks", "10")
     assert lines[0].startswith("20 observed, pool ")
     assert [line.split()[1] for line in lines[1:]] == ["1", "5", "10"]
+
+
+def test_how_much_of_nas_bench_graph_is_luck(run_script: Run) -> None:
+    told = run_script("nas_bench_graph_ceiling.py", "--tasks", "cora", "--networks", "400")
+    row = next(line for line in told.splitlines() if line.startswith("| cora"))
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    regrets = [float(cell) for cell in cells[3:6]]
+    assert regrets == sorted(regrets, reverse=True)
+    assert regrets[-1] == 0.0  # all 400 are among the first 1,000
+    assert 1 <= int(cells[6].replace(",", "")) <= 400
