@@ -16,7 +16,7 @@ from gnn_search.inputs import NetworkInput
 from gnn_search.scores import area_under_curve, pair_scores
 from gnn_search.scores import loss_of as loss_of
 from gnn_search.task import GnnTask, GraphInput, Split
-from graphs.errors import EvaluationError
+from graphs.errors import NotFinite
 from graphs.spaces.gnn import Recipe
 
 TEMPERATURE = 0.5
@@ -97,7 +97,7 @@ def train(
         protocol: how long.
 
     Raises:
-        EvaluationError: a loss that is not finite.
+        NotFinite: a loss that is not finite.
     """
     protocol, task, started = protocol or Protocol(), prepared.task, time.perf_counter()
     torch.manual_seed(seed)
@@ -128,7 +128,7 @@ def train(
 
 def _require_finite(loss: float, epoch: int) -> None:
     if not math.isfinite(loss):
-        raise EvaluationError(f"training diverged: the loss of epoch {epoch} is {loss}; lower the learning rate")
+        raise NotFinite(f"training diverged: the loss of epoch {epoch} is {loss}; lower the learning rate")
 
 
 def _optimizer(model: nn.Module, prepared: PreparedTask, recipe: Recipe) -> torch.optim.Optimizer:
