@@ -42,5 +42,15 @@ def explain_best(campaign: Campaign) -> MotifEffects | None:
     predictor = Predictor(campaign.space, "wl-gp")
     predictor.fit([trial.graph for trial in done], [trial.metrics[metric] for trial in done])
     found = explain(predictor, best.graph)
-    motifs = [MotifEffect(KINDS[one.group], one.label, one.present, one.effect) for one in found.motifs]
+    motifs = [MotifEffect(kind_of(one.group), one.label, one.present, one.effect) for one in found.motifs]
     return MotifEffects(found.base, found.prediction, motifs)
+
+
+def kind_of(group: str) -> str:
+    """What a group of features looks at, for people; those of attributes have two words, see
+    `predictors.attributed_features`."""
+    first, _, rest = group.partition(" ")
+    if not rest:
+        return KINDS[group]
+    words = {"worded": f"{KINDS.get(rest, rest)}, with attributes", "node": "attribute", "mean": f"mean {rest}"}
+    return words.get(first, f"{first}'s {rest}")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
+from pathlib import Path
 from statistics import fmean, pstdev
 
 import torch
@@ -15,6 +19,7 @@ from gnn_search.layers import width_of
 from gnn_search.task import GnnTask
 from gnn_search.training import PreparedTask, Protocol, Trained, train
 from graphs.archgraph import ArchGraph
+from graphs.spaces.attributed_dag_text import format_graph
 from graphs.spaces.gnn import recipe_of
 
 
@@ -36,6 +41,20 @@ USUAL = Protocol()
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """How one training came out."""
+
+    valid: float
+    test: float
+    loss: float
+    epochs: int
+
+    @classmethod
+    def of(cls, trained: Trained) -> Outcome:
+        return cls(trained.valid, trained.test, trained.loss, trained.epochs)
+
+
+@dataclass(frozen=True)
 class GnnEvaluator:
     """An evaluator of architectures of `gnn` and `auto-gnn`, whose fidelity is a number of seeds.
 
@@ -48,12 +67,15 @@ class GnnEvaluator:
         first_seed: the seeds are this one and the following.
         test: whether the test metric is told, too, with its deviation over the seeds, as `test_accuracy` and
             `test_deviation`. A search must not see it.
+        memory: a folder in which each training is remembered, so that more seeds of an architecture take up those that
+            are there, in whichever process they ran.
     """
 
     source: DataSource
     protocol: Protocol = USUAL
     first_seed: int = 0
     test: bool = False
+    memory: Path | None = None
 
     def __call__(self, graph: ArchGraph, fidelity: float = 1) -> dict[str, float]:
         """Train with `fidelity` seeds.
@@ -67,7 +89,7 @@ class GnnEvaluator:
         prepared = prepared_task(self.source)
         task = prepared.task
         require_memory(task, max(width_of(op) for op in graph.ops[1:-1]))
-        found = [self.train(graph, self.first_seed + place, prepared) for place in range(int(fidelity))]
+        found = [self._outcome(graph, self.first_seed + place, prepared) for place in range(int(fidelity))]
         told = {
             f"valid_{task.metric}": fmean(one.valid for one in found),
             "valid_deviation": pstdev([one.valid for one in found]),
@@ -80,6 +102,21 @@ class GnnEvaluator:
             told[f"test_{task.metric}"] = fmean(one.test for one in found)
             told["test_deviation"] = pstdev([one.test for one in found])
         return told
+
+    def _outcome(self, graph: ArchGraph, seed: int, prepared: PreparedTask) -> Outcome:
+        """How a training came out, from memory where it is there."""
+        if self.memory is None:
+            return Outcome.of(self.train(graph, seed, prepared))
+        text = f"{format_graph(graph)}|{seed}|{self.source}|{self.protocol}"
+        path = self.memory / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.json"
+        if path.is_file():
+            return Outcome(**json.loads(path.read_text()))
+        outcome = Outcome.of(self.train(graph, seed, prepared))
+        self.memory.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(f".{os.getpid()}.part")
+        part.write_text(json.dumps(asdict(outcome)))
+        os.replace(part, path)
+        return outcome
 
     def train(self, graph: ArchGraph, seed: int, prepared: PreparedTask) -> Trained:
         """The network trained with one seed."""

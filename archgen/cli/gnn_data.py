@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 SPACES = ("gnn", "auto-gnn")
 SEEDS = (1.0, 3.0)
 """Seeds for every candidate, and for the promising ones."""
-SECONDS = 20.0
+SECONDS = 10.0
 """After which a training ends with the best epoch so far."""
 TIMEOUT = 300.0
 """Seconds after which an evaluation has failed."""
 WORKERS = 2
+TRAININGS = "trainings"
+"""The folder in a campaign's directory in which each training is remembered."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,13 @@ def with_data(order: Search, data: str, kind: str | None, inductive: bool, seeds
     require_memory(task, 64)
     count = WORKERS if workers is None else workers
     timeout = order.evaluation.timeout or TIMEOUT
-    evaluation = Evaluation(GnnEvaluator(source, protocol), count, timeout, share=order.evaluation.share, warm=True)
+    evaluation = Evaluation(
+        GnnEvaluator(source, protocol, memory=order.folder / TRAININGS),
+        count,
+        timeout,
+        share=order.evaluation.share,
+        warm=True,
+    )
     goals = order.maximize or order.minimize
     maximize = tuple(f"valid_{task.metric}" if one == "accuracy" else one for one in order.maximize)
     return replace(

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from archgen.campaign_folder import read_campaign
-from archgen.explained import FEWEST, KINDS, explain_best
+from archgen.explained import FEWEST, KINDS, explain_best, kind_of
 from archgen.session import open_campaign
 from bo.report import write_report
+from graphs.spaces.catalogue import get_space
 from graphs.tables.catalogue import load_table
-from predictors.encodings import LOCAL, PATHWISE
+from predictors.encodings import LOCAL, PATHWISE, Encodings
 
 Run = Callable[..., Any]
 
@@ -44,3 +45,14 @@ def test_the_command_writes_it(archgen: Run, tmp_path: Path) -> None:
     assert "What matters" in (folder / "report.html").read_text()
     assert archgen("report", folder, "--out", tmp_path / "other.html").code == 0
     assert "What matters" in (tmp_path / "other.html").read_text()
+
+
+@pytest.mark.parametrize("name", ["gnn", "nas-bench-graph", "synthetic-dag-16"])
+def test_every_group_of_a_space_is_told(name: str) -> None:
+    groups = Encodings(get_space(name)).table.names
+    told = [kind_of(group) for group in groups]
+    assert all(told)
+    if name == "gnn":
+        assert {"input's dropout", "output's steps", "attribute", "mean hidden", "operation, with attributes"} <= set(
+            told
+        )
