@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 SPACES = ("gnn", "auto-gnn")
 SEEDS = (1.0, 3.0)
 """Seeds for every candidate, and for the promising ones."""
-SECONDS = 10.0
-"""After which a training ends with the best epoch so far."""
+SECONDS = 5.0
+"""After which a training of a search ends with the best epoch so far; the slowest third does not come to its end."""
+LAST_SECONDS = 30.0
+"""The same when the best are trained again."""
 TIMEOUT = 300.0
 """Seconds after which an evaluation has failed."""
 WORKERS = 2
@@ -85,7 +87,7 @@ def with_data(order: Search, data: str, kind: str | None, inductive: bool, seeds
         maximize=maximize if goals else (f"valid_{task.metric}",),
         fidelities=order.fidelities or SEEDS,
         evaluation=evaluation,
-        data=DataSearch(source, protocol, seeds, count),
+        data=DataSearch(source, replace(protocol, seconds=LAST_SECONDS), seeds, count),
     )
 
 
